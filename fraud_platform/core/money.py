@@ -1,0 +1,29 @@
+"""Exact money: the bounds of Avro `decimal(38,9)` and the one way to check them."""
+
+from decimal import Decimal
+
+PRECISION = 38
+SCALE = 9
+INTEGER_DIGITS = PRECISION - SCALE
+
+
+def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:
+    """Why `amount` cannot be kept exactly as `decimal(38,9)`, or None when it can.
+
+    Looks at the exponent before any scaling: `1E+999999` is a finite Decimal of six digits in memory
+    and a million once written out.
+    """
+    if not amount.is_finite():
+        return "is not a finite number"
+    sign, digits, exponent = amount.as_tuple()
+    if sign and any(digits) and not may_be_negative:
+        return "is negative"
+    if not any(digits):
+        return None
+    power = int(exponent)
+    if len(digits) + power > INTEGER_DIGITS:
+        return f"has more than {INTEGER_DIGITS} digits before the point"
+    trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    if -(power + trailing_zeros) > SCALE:
+        return f"has more than {SCALE} fraction digits"
+    return None

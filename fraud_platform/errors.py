@@ -1,0 +1,51 @@
+"""The errors of the platform, drawn once.
+
+FraudPlatformError
+ +- ConfigurationError     wrong before or at start: a person must change something; a rerun cannot help
+ +- Retryable              the outside is away or unsure: wait, rewind to the committed offsets, go on
+ |   +- BrokerUnavailable
+ |   +- RegistryUnavailable
+ |   +- ValidatorUnavailable
+ |   +- StoreUnavailable
+ +- Fenced                 another process owns this transactional id or group member: leave at once
+ +- InputLost              the committed offset is no longer in the topic: pause and tell a person
+
+A bad *record* is never an exception: it is a `fraud_platform.core.outcome.Rejected` value.
+Messages are one sentence for the user; they never hold a field's value, a key or a password.
+"""
+
+
+class FraudPlatformError(Exception):
+    """Any error that the platform raises on purpose."""
+
+
+class ConfigurationError(FraudPlatformError):
+    """Something a person must change: a setting, a permission, a missing library."""
+
+
+class Retryable(FraudPlatformError):
+    """The outside is away or its answer unclear; nothing is lost by waiting and asking again."""
+
+
+class BrokerUnavailable(Retryable):
+    """Kafka did not answer, or a commit's result is unknown."""
+
+
+class RegistryUnavailable(Retryable):
+    """The Schema Registry did not answer."""
+
+
+class ValidatorUnavailable(Retryable):
+    """fraud-validator-api did not answer within its budget, or not with a reply that makes sense."""
+
+
+class StoreUnavailable(Retryable):
+    """MongoDB or S3 did not answer."""
+
+
+class Fenced(FraudPlatformError):
+    """A newer process took over this slot; this one must not write any more."""
+
+
+class InputLost(FraudPlatformError):
+    """The committed offset lies outside the topic (retention, a wiped broker)."""

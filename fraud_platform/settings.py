@@ -1,0 +1,210 @@
+"""Environment -> one frozen `Settings`, read once, with one error that lists all that is wrong.
+
+Unset addresses mean the embedded local service; `up` writes where those listen to `<data>/endpoints.json`.
+Precedence: environment, then the checkout's `.env`, then the embedded endpoints.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote_plus
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from fraud_platform.errors import ConfigurationError
+from fraud_platform.topology import STAGES, Naming, Stage
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ENDPOINTS_FILE = "endpoints.json"
+_KAFKA = "KAFKA_"
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,40}")
+
+
+class Settings(BaseModel):
+    """Everything that a deployment can choose; field aliases are the environment's names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    # Kafka and the Schema Registry
+    kafka_bootstrap_servers: str | None = Field(None, alias="KAFKA_BOOTSTRAP_SERVERS")
+    kafka_properties: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    schema_registry_url: str | None = Field(None, alias="SCHEMA_REGISTRY_URL")
+    schema_registry_user: str | None = Field(None, alias="SCHEMA_REGISTRY_USER")
+    schema_registry_password: SecretStr | None = Field(None, alias="SCHEMA_REGISTRY_PASSWORD")
+
+    # MongoDB
+    mongodb_uri: SecretStr | None = Field(None, alias="MONGODB_URI")
+    my_mongodb_user: str | None = Field(None, alias="MY_MONGODB_USER")
+    my_mongodb_pass: SecretStr | None = Field(None, alias="MY_MONGODB_PASS")
+    my_mongodb_cluster: str | None = Field(None, alias="MY_MONGODB_CLUSTER")
+    mongodb_database: str = Field("fraudulent_transactions_db", alias="FRAUD_MONGODB_DATABASE")
+
+    # fraud-validator-api
+    validator_url: str | None = Field(None, alias="FRAUD_VALIDATOR_URL")
+    validator_api_key: SecretStr | None = Field(None, alias="FRAUD_VALIDATOR_API_KEY")
+
+    # S3
+    aws: Literal["local", "aws"] = Field("local", alias="FRAUD_AWS")
+    lake_bucket: str = Field("fraud-platform-lake", alias="FRAUD_LAKE_BUCKET", min_length=3)
+    lake_flush_seconds: float | None = Field(None, alias="FRAUD_LAKE_FLUSH_SECONDS", gt=0)
+    s3_endpoint: str | None = Field(None, alias="AWS_ENDPOINT_URL_S3")
+    aws_region: str = Field("us-east-1", alias="AWS_REGION")
+    my_aws_access_key_id: str | None = Field(None, alias="MY_AWS_ACCESS_KEY_ID")
+    my_aws_secret_access_key: SecretStr | None = Field(None, alias="MY_AWS_SECRET_ACCESS_KEY")
+    my_aws_region: str | None = Field(None, alias="MY_AWS_REGION")
+    local_s3_access_key: str | None = Field(None, exclude=True)
+    local_s3_secret_key: SecretStr | None = Field(None, exclude=True)
+
+    # The platform itself
+    data_dir: Path = Field(CHECKOUT / ".data", alias="FRAUD_DATA_DIR")
+    prefix: str = Field("", alias="FRAUD_PREFIX")
+    partitions: int = Field(4, alias="FRAUD_PARTITIONS", ge=1, le=1000)
+    replication_factor: int = Field(1, alias="FRAUD_REPLICATION_FACTOR", ge=1)
+    replicas: str = Field("1", alias="FRAUD_REPLICAS")
+    pii_key: SecretStr | None = Field(None, alias="FRAUD_PII_KEY")
+    demo_rate: float = Field(20.0, alias="FRAUD_DEMO_RATE", gt=0)
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value if value.is_absolute() else CHECKOUT / value
+
+    @field_validator("prefix")
+    @classmethod
+    def _safe_prefix(cls, value: str) -> str:
+        if not _PREFIX.fullmatch(value):
+            raise ValueError("may hold letters, digits, dots, hyphens and underscores only, at most 40")
+        return value
+
+    @field_validator("replicas")
+    @classmethod
+    def _known_replicas(cls, value: str) -> str:
+        _parse_replicas(value)
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Settings":
+        mongo = (self.my_mongodb_user, self.my_mongodb_pass, self.my_mongodb_cluster)
+        if self.mongodb_uri is None and any(mongo) and not all(mongo):
+            raise ValueError("MY_MONGODB_USER, MY_MONGODB_PASS and MY_MONGODB_CLUSTER belong together")
+        if self.aws == "aws" and "lake_bucket" not in self.model_fields_set:
+            raise ValueError("FRAUD_AWS=aws needs FRAUD_LAKE_BUCKET, so that no bucket is written by accident")
+        return self
+
+    # What follows from the settings -----------------------------------------------------------------
+
+    @cached_property
+    def naming(self) -> Naming:
+        """Wire names of topics, groups and transactional ids."""
+        return Naming(self.prefix)
+
+    def slots(self, stage: Stage) -> int:
+        """How many slots (processes) the stage runs; the demo banks always run one."""
+        if not stage.consumes:
+            return 1
+        replicas = _parse_replicas(self.replicas)
+        return replicas.get(stage.name, replicas[""])
+
+    @property
+    def flush_seconds(self) -> float:
+        """Longest time that the lake keeps a batch open, in seconds."""
+        if self.lake_flush_seconds is not None:
+            return self.lake_flush_seconds
+        return 300.0 if self.aws == "aws" else 10.0
+
+    def require(self, name: str) -> str:
+        """The address behind an environment name of this class.
+
+        Raises:
+            ConfigurationError: it is unset, and the embedded service has never been started.
+        """
+        field = next(key for key, info in type(self).model_fields.items() if info.alias == name)
+        value = getattr(self, field)
+        if value is None:
+            raise ConfigurationError(
+                f"{name} is not set and no embedded service is known; run `make up` first, or set {name}."
+            )
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+    @property
+    def mongodb_address(self) -> str:
+        """The MongoDB connection string, password included: never log it."""
+        if self.mongodb_uri is None and self.my_mongodb_user and self.my_mongodb_pass:
+            user, password = quote_plus(self.my_mongodb_user), quote_plus(self.my_mongodb_pass.get_secret_value())
+            return f"mongodb+srv://{user}:{password}@{self.my_mongodb_cluster}.mongodb.net/?retryWrites=true&w=majority"
+        return self.require("MONGODB_URI")
+
+    @classmethod
+    def environment_names(cls) -> list[str]:
+        """Every environment variable that the class reads (`KAFKA_<PROPERTY>` apart)."""
+        return [info.alias for info in cls.model_fields.values() if info.alias]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Build the settings from `environment` and the embedded endpoints of its data folder.
+
+        Raises:
+            ConfigurationError: one sentence per wrong variable, all of them at once.
+        """
+        given: dict[str, Any] = {n: environment[n] for n in cls.environment_names() if environment.get(n)}
+        given["kafka_properties"] = {
+            name.removeprefix(_KAFKA).lower().replace("_", "."): value
+            for name, value in environment.items()
+            if name.startswith(_KAFKA) and name != "KAFKA_BOOTSTRAP_SERVERS" and value
+        }
+        if "AWS_DEFAULT_REGION" in environment:
+            given.setdefault("AWS_REGION", environment["AWS_DEFAULT_REGION"])
+        data_dir = Path(given.get("FRAUD_DATA_DIR", CHECKOUT / ".data"))
+        embedded = read_endpoints(data_dir if data_dir.is_absolute() else CHECKOUT / data_dir)
+        if any(name in given for name in ("MY_MONGODB_USER", "MY_MONGODB_CLUSTER")):
+            embedded.pop("MONGODB_URI", None)
+        if given.get("FRAUD_AWS", "local") == "aws":
+            embedded.pop("AWS_ENDPOINT_URL_S3", None)
+        try:
+            return cls.model_validate({**embedded, **given})
+        except ValidationError as error:
+            raise ConfigurationError(_sentences(error)) from None
+
+
+def load() -> Settings:
+    """The settings of this process: environment first, then the checkout's `.env`."""
+    file = {name: value for name, value in dotenv_values(CHECKOUT / ".env").items() if value is not None}
+    return Settings.from_environment({**file, **os.environ})
+
+
+def read_endpoints(data_dir: Path) -> dict[str, str]:
+    """Where the embedded services of `data_dir` listen; empty when they were never started."""
+    try:
+        found = json.loads((data_dir / ENDPOINTS_FILE).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def _parse_replicas(text: str) -> dict[str, int]:
+    """`2` or `validation=3,lake=2` -> slots per stage; the empty key is the default."""
+    replicas = {"": 1}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, number = part.partition("=")
+        if not equals:
+            name, number = "", part
+        if name and name not in STAGES:
+            raise ValueError(f"names no stage: {name!r}; the stages are {', '.join(STAGES)}")
+        if not number.isdigit() or not 1 <= int(number) <= 64:  # noqa: PLR2004 - the sentence says it
+            raise ValueError("takes numbers from 1 to 64, as in `2` or `validation=3,lake=2`")
+        replicas[name] = int(number)
+    return replicas
+
+
+def _sentences(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = str(fault["loc"][0]) if fault["loc"] else ""
+        message = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {message}" if name else message)
+    return "The settings are wrong: " + "; ".join(lines)
