@@ -145,8 +145,12 @@ class Settings(BaseModel):
         return [info.alias for info in cls.model_fields.values() if info.alias]
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Build the settings from `environment` and the embedded endpoints of its data folder.
+    def from_environment(
+        cls, environment: Mapping[str, str], *, embedded: Mapping[str, str] | None = None
+    ) -> "Settings":
+        """Build the settings from `environment`; what it leaves unset comes from `embedded`.
+
+        Without `embedded`, the endpoints of the data folder that the environment names are used.
 
         Raises:
             ConfigurationError: one sentence per wrong variable, all of them at once.
@@ -160,13 +164,15 @@ class Settings(BaseModel):
         if "AWS_DEFAULT_REGION" in environment:
             given.setdefault("AWS_REGION", environment["AWS_DEFAULT_REGION"])
         data_dir = Path(given.get("FRAUD_DATA_DIR", CHECKOUT / ".data"))
-        embedded = read_endpoints(data_dir if data_dir.is_absolute() else CHECKOUT / data_dir)
+        if embedded is None:
+            embedded = read_endpoints(data_dir if data_dir.is_absolute() else CHECKOUT / data_dir)
+        local = dict(embedded)
         if any(name in given for name in ("MY_MONGODB_USER", "MY_MONGODB_CLUSTER")):
-            embedded.pop("MONGODB_URI", None)
+            local.pop("MONGODB_URI", None)
         if given.get("FRAUD_AWS", "local") == "aws":
-            embedded.pop("AWS_ENDPOINT_URL_S3", None)
+            local.pop("AWS_ENDPOINT_URL_S3", None)
         try:
-            return cls.model_validate({**embedded, **given})
+            return cls.model_validate({**local, **given})
         except ValidationError as error:
             raise ConfigurationError(_sentences(error)) from None
 

@@ -23,6 +23,8 @@ def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:
     power = int(exponent)
     if len(digits) + power > INTEGER_DIGITS:
         return f"has more than {INTEGER_DIGITS} digits before the point"
+    if power >= -SCALE:
+        return None
     trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
     if -(power + trailing_zeros) > SCALE:
         return f"has more than {SCALE} fraction digits"

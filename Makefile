@@ -1,0 +1,68 @@
+# Everything that a newcomer needs; `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+PLATFORM := $(VENV)/bin/fraud-platform
+UP_FLAGS ?=
+TEST_FLAGS ?=
+
+.PHONY: help install venv up down test test-failure check clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+up: $(STAMP) ## start the whole platform and wait until it works (again: mends what died)
+	@"$(PLATFORM)" up $(UP_FLAGS)
+
+down: ## stop everything in order; the data stay
+	@if [ -x "$(PLATFORM)" ]; then "$(PLATFORM)" down; else echo "Nothing is installed here, so nothing runs."; fi
+
+test: $(STAMP) ## all tests, on real services of their own
+	@"$(VENV)/bin/python" -m pytest $(TEST_FLAGS)
+
+test-failure: $(STAMP) ## only the tests that kill processes on purpose
+	@"$(VENV)/bin/python" -m pytest -m failure $(TEST_FLAGS)
+
+check: $(STAMP) ## style and types
+	@"$(VENV)/bin/ruff" check .
+	"$(VENV)/bin/ruff" format --check .
+	"$(VENV)/bin/mypy"
+
+install venv: $(STAMP) ## only the virtual environment with all packages
+
+$(STAMP): pyproject.toml constraints.txt
+	@found=
+	for candidate in python3.12 python3.13 python3.11 python3; do
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+			found="$$candidate"
+			break
+		fi
+	done
+	if [ -z "$$found" ]; then
+		echo "Python 3.11, 3.12 or 3.13 is needed and none is on PATH; install one and run make again." >&2
+		exit 1
+	fi
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then
+		echo "$$found lacks its venv module; install it (Debian, Ubuntu: the package $$("$$found" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')) and run make again." >&2
+		exit 1
+	fi
+	if ! "$(VENV)/bin/python" -c '' 2>/dev/null; then
+		echo "creating $(VENV) with $$("$$found" --version)"
+		"$$found" -m venv --clear "$(VENV)"
+	fi
+	echo "installing packages (once; a few minutes on a slow line)"
+	started=$$SECONDS
+	if ! "$(VENV)/bin/python" -m pip install --disable-pip-version-check --quiet --editable '.[local,dev]' --constraint constraints.txt; then
+		echo "The packages could not be installed; check the network (HTTPS_PROXY) and run make again." >&2
+		exit 1
+	fi
+	echo "installed after $$((SECONDS - started)) s"
+	touch "$(STAMP)"
+
+clean: down ## remove what make created: environment, data, caches of tools
+	@rm -rf "$(VENV)" .data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,104 @@
+"""The Schema Registry over its Confluent-compatible HTTP API.
+
+Three calls are all we need; the client that ships with confluent-kafka wants five more packages for
+them (ARCHITECTURE.md, "Dependencies").
+"""
+
+import json
+import threading
+from importlib import resources
+from typing import Any
+
+import requests
+
+from fraud_platform.errors import ConfigurationError, RegistryUnavailable
+from fraud_platform.settings import Settings
+from fraud_platform.topology import TOPICS, Topic
+
+TIMEOUT_S = (2.0, 5.0)
+_CLIENT_ERROR, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
+
+
+class UnknownSchema(Exception):  # noqa: N818 - a fact about a record, turned into a dead letter
+    """The registry answers, and knows no schema of this id."""
+
+
+def load_schema(name: str) -> dict[str, Any]:
+    """The Avro schema file `fraud_platform/schemas/<name>.avsc` as JSON."""
+    text = resources.files("fraud_platform").joinpath("schemas", f"{name}.avsc").read_text()
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+class SchemaRegistry:
+    """Registers our schemas and resolves ids; answers are cached, since an id never changes its schema."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._base = settings.require("SCHEMA_REGISTRY_URL").rstrip("/")
+        self._naming = settings.naming
+        self._session = requests.Session()
+        if settings.schema_registry_user and settings.schema_registry_password:
+            password = settings.schema_registry_password.get_secret_value()
+            self._session.auth = (settings.schema_registry_user, password)
+        self._schemas: dict[int, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def register(self, topic: Topic) -> int:
+        """Register the topic's schema under its subject and return its id; repeating it changes nothing.
+
+        Raises:
+            RegistryUnavailable: no answer.
+            ConfigurationError: the registry refuses the schema (incompatible with an earlier version) or us.
+        """
+        name = TOPICS[topic].schema
+        if name is None:
+            raise ValueError(f"{topic} carries no Avro")
+        body = {"schema": json.dumps(load_schema(name)), "schemaType": "AVRO"}
+        answer = self._call("POST", f"/subjects/{self._naming.subject(topic)}/versions", json=body)
+        if answer.status_code >= _CLIENT_ERROR:
+            raise ConfigurationError(
+                f"The Schema Registry refuses the schema of {topic} with status {answer.status_code}; "
+                "it must be backward compatible with the registered one, and our user must be allowed to write it."
+            )
+        return int(answer.json()["id"])
+
+    def register_all(self) -> dict[Topic, int]:
+        """Register the schema of every Avro topic; see `register` for the errors."""
+        return {topic: self.register(topic) for topic, spec in TOPICS.items() if spec.schema}
+
+    def schema(self, schema_id: int) -> dict[str, Any]:
+        """The writer's schema behind an id of the wire format.
+
+        Raises:
+            UnknownSchema: the registry has no such id.
+            RegistryUnavailable: no answer, or none that makes sense.
+        """
+        with self._lock:
+            known = self._schemas.get(schema_id)
+        if known is not None:
+            return known
+        answer = self._call("GET", f"/schemas/ids/{schema_id}")
+        if answer.status_code == _NOT_FOUND:
+            raise UnknownSchema(schema_id)
+        if answer.status_code >= _CLIENT_ERROR:
+            raise ConfigurationError(f"The Schema Registry refuses to be read: status {answer.status_code}.")
+        schema: dict[str, Any] = json.loads(answer.json()["schema"])
+        with self._lock:
+            self._schemas[schema_id] = schema
+        return schema
+
+    def ready(self) -> bool:
+        """Whether the registry answers."""
+        try:
+            return self._call("GET", "/subjects").status_code < _CLIENT_ERROR
+        except RegistryUnavailable:
+            return False
+
+    def _call(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        try:
+            answer = self._session.request(method, self._base + path, timeout=TIMEOUT_S, **arguments)
+        except requests.RequestException as error:
+            raise RegistryUnavailable(f"The Schema Registry does not answer ({type(error).__name__}).") from error
+        if answer.status_code >= _SERVER_ERROR:
+            raise RegistryUnavailable(f"The Schema Registry answers with status {answer.status_code}.")
+        return answer

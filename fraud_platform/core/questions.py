@@ -1,0 +1,101 @@
+"""What is asked of fraud-validator-api, checked and made ready for the rules.
+
+The platform's client sends a `Question`; the service reads one with `parse_question`. Both come to the same
+`Facts`, or to the same `Rejected`, whose reason holds no field's value.
+"""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from fraud_platform.core import money
+from fraud_platform.core.outcome import Rejected
+
+MAX_QUESTION_BYTES = 64 * 1024
+"""Longest JSON text of one question."""
+
+MAX_BATCH = 1000
+"""Most questions in one batch."""
+
+ERROR_TYPES = frozenset({
+    "schema", "invalid-json", "invalid-utf8", "invalid-amount", "invalid-receiver-details", "too-large",
+})  # fmt: skip
+"""Every `Rejected.error_type` that a question can earn."""
+
+
+class Question(msgspec.Struct, frozen=True, gc=False):
+    """One request of `POST /validate`, as on the wire.
+
+    `amount` in major units; `receiver_details` is a JSON object as *text*; `sender_bank` may be null.
+    """
+
+    transaction_id: str
+    sender_bank_account: str
+    receiver_details: str
+    sender_bank: str | None
+    amount: Decimal
+
+
+class Receiver(msgspec.Struct, frozen=True, gc=False):
+    """What the rules look at in `receiver_details`; other fields are ignored."""
+
+    bank_account: str | int | None = None
+    name: str | None = None
+
+
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """A checked question, as the rules see it. `amount` fits `decimal(38,9)`."""
+
+    transaction_id: str
+    amount: Decimal
+    receiver_account: str | None
+    receiver_name: str | None
+
+
+T = TypeVar("T")
+_questions = msgspec.json.Decoder(Question)
+_receivers = msgspec.json.Decoder(Receiver)
+
+
+def parse_question(raw: bytes | memoryview) -> Facts | Rejected:
+    """Check one JSON text whole and return the facts in it."""
+    if len(raw) > MAX_QUESTION_BYTES:
+        return Rejected("too-large", f"the request has {len(raw)} bytes, {MAX_QUESTION_BYTES} are allowed")
+    question = _decode(_questions, raw)
+    return question if isinstance(question, Rejected) else facts_of(question)
+
+
+def facts_of(question: Question) -> Facts | Rejected:
+    """Check what the types cannot say: ids, the amount's bounds, the receiver's JSON."""
+    if not question.transaction_id:
+        return Rejected("schema", "`$.transaction_id` is empty")
+    fault = money.fault(question.amount)
+    if fault:
+        return Rejected("invalid-amount", f"`$.amount` {fault}")
+    receiver = _decode(_receivers, question.receiver_details)
+    if isinstance(receiver, Rejected):
+        return Rejected("invalid-receiver-details", f"`$.receiver_details`, read as JSON: {receiver.reason}")
+    account = receiver.bank_account
+    return Facts(
+        transaction_id=question.transaction_id,
+        amount=question.amount,
+        receiver_account=str(account) if isinstance(account, int) else account,
+        receiver_name=receiver.name,
+    )
+
+
+def _decode(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview | str) -> T | Rejected:
+    """Decode strictly; the decoder's messages name fields and types, never values."""
+    try:
+        if not isinstance(raw, str):
+            raw = str(raw, "utf-8")  # fields that the decoder skips must be good UTF-8 too
+        return decoder.decode(raw)
+    except UnicodeDecodeError as error:
+        return Rejected("invalid-utf8", f"the text is not UTF-8: {error.reason} at byte {error.start}")
+    except msgspec.ValidationError as error:
+        return Rejected("schema", str(error))
+    except msgspec.DecodeError as error:
+        return Rejected("invalid-json", str(error))
+    except RecursionError:
+        return Rejected("invalid-json", "the text is nested too deeply")

@@ -1,0 +1,136 @@
+"""Wire bytes of bank-transactions -> `Transaction`, or `Rejected` with a reason that holds no value.
+
+The record is checked whole before anything is decided about it: a transfer with a bad receiver is as
+bad as one with a bad amount.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from fraud_platform.core import money
+from fraud_platform.core.outcome import Rejected
+from fraud_platform.topology import MAX_VALUE_BYTES
+
+_Id = str | int
+
+
+class Party(msgspec.Struct, frozen=True, gc=False):
+    """A customer as the bank describes them; everything but `id` may be missing."""
+
+    id: _Id
+    name: str | None = None
+    address: str | None = None
+    email: str | None = None
+    birthdate: str | None = None
+    phone_number: str | None = None
+    job: str | None = None
+    company: str | None = None
+    ssn: str | None = None
+    blood_group: str | None = None
+    website: str | list[str] | None = None
+    username: str | None = None
+    bank_account: _Id | None = None
+
+
+class Transaction(msgspec.Struct, frozen=True, gc=False):
+    """A transfer between two customers. `amount` in major units, exact; dates ISO 8601 text as received."""
+
+    transaction_id: _Id
+    sender_bank_account: _Id
+    sender_details: Party
+    receiver_bank_account: _Id
+    receiver_details: Party
+    amount: Decimal
+    evaluation: str
+    transfer_date: str
+    status: str | None = None
+    sender_bank: str | None = None
+
+
+_decoder = msgspec.json.Decoder(Transaction)
+
+
+def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
+    """Check one value of bank-transactions and return it typed, ids as given."""
+    if raw is None:
+        return Rejected("tombstone", "the record has no value")
+    if len(raw) > MAX_VALUE_BYTES:
+        return Rejected("too-large", f"the value has {len(raw)} bytes, {MAX_VALUE_BYTES} are allowed")
+    try:
+        if not raw.isascii():
+            raw.decode()  # ignored fields must be good UTF-8 too, and the decoder skips those
+        transaction = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        return Rejected("schema", str(error))
+    except UnicodeDecodeError as error:
+        return Rejected("invalid-utf8", f"the value is not UTF-8: {error.reason} at byte {error.start}")
+    except msgspec.DecodeError as error:
+        return Rejected("invalid-json", str(error))
+    except RecursionError:
+        return Rejected("invalid-json", "the value is nested too deeply")
+    for fault in _faults(transaction):
+        return fault
+    return transaction
+
+
+def _faults(transaction: Transaction) -> Iterator[Rejected]:
+    amount_fault = money.fault(transaction.amount)
+    if amount_fault:
+        yield Rejected("invalid-amount", f"`$.amount` {amount_fault}")
+    for field in ("transaction_id", "sender_bank_account", "receiver_bank_account"):
+        if getattr(transaction, field) == "":
+            yield Rejected("schema", f"`$.{field}` is empty")
+    if not _is_iso8601(transaction.transfer_date):
+        yield Rejected("invalid-date", "`$.transfer_date` is not ISO 8601")
+    for field in ("sender_details", "receiver_details"):
+        party: Party = getattr(transaction, field)
+        if party.id == "":
+            yield Rejected("schema", f"`$.{field}.id` is empty")
+        if party.birthdate is not None and not _is_iso8601(party.birthdate):
+            yield Rejected("invalid-date", f"`$.{field}.birthdate` is not ISO 8601")
+
+
+def _is_iso8601(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def to_avro(transaction: Transaction, *, sender_ssn: str | None, receiver_ssn: str | None) -> dict[str, Any]:
+    """The Avro value of `schemas/transaction.avsc`; the caller brings the tokens that replace each ssn."""
+    return {
+        "transaction_id": str(transaction.transaction_id),
+        "sender_bank_account": str(transaction.sender_bank_account),
+        "sender_details": _party(transaction.sender_details, sender_ssn),
+        "receiver_bank_account": str(transaction.receiver_bank_account),
+        "receiver_details": _party(transaction.receiver_details, receiver_ssn),
+        "amount": transaction.amount,
+        "status": transaction.status,
+        "evaluation": transaction.evaluation,
+        "transfer_date": transaction.transfer_date,
+        "sender_bank": transaction.sender_bank,
+    }
+
+
+def _party(party: Party, ssn: str | None) -> dict[str, Any]:
+    return {
+        "id": str(party.id),
+        "name": party.name,
+        "address": party.address,
+        "email": party.email,
+        "birthdate": party.birthdate,
+        "phone_number": party.phone_number,
+        "job": party.job,
+        "company": party.company,
+        "ssn": ssn,
+        "blood_group": party.blood_group,
+        "website": [party.website] if isinstance(party.website, str) else party.website,
+        "username": party.username,
+        "bank_account": None if party.bank_account is None else str(party.bank_account),
+    }

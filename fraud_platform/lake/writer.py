@@ -1,0 +1,72 @@
+"""Writes a planned range: one object per hour, each named after the range's first offset."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import fastavro
+
+from fraud_platform.adapters.s3 import ObjectStore
+from fraud_platform.core.outcome import Outcome, Record, Rejected
+from fraud_platform.core.partitioning import hour_of, object_key
+from fraud_platform.lake.container import Container, row_schema
+from fraud_platform.runtime.planned import Range, RangeWriter
+from fraud_platform.runtime.scribe import dead
+from fraud_platform.topology import MAX_VALUE_BYTES, Naming, Stage
+
+Decode = Callable[[bytes | None], dict[str, Any] | Rejected]
+
+AVRO = "application/avro"
+STORED = Outcome("stored")
+
+
+class LakeWriter(RangeWriter):
+    """Turns ranges of result topics into objects. `claim` is asked before the first write of a run."""
+
+    def __init__(
+        self, store: ObjectStore, decode: Decode, naming: Naming, stage: Stage, *,
+        claim: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._decode = decode
+        self._claim = claim
+        self._schemas: Mapping[str, Any] = {
+            naming.topic(topic): fastavro.parse_schema(row_schema(topic)) for topic in stage.reads
+        }
+
+    def write(self, planned: Range) -> Sequence[Outcome]:
+        """Put one object per hour that the range touches; see `RangeWriter.write`.
+
+        An hour whose records are all bad gets an empty object: an earlier version may have stored rows there.
+        """
+        self._claim()
+        objects: dict[str, Container] = {}
+        outcomes = [self._add(planned, record, objects) for record in planned.records]
+        for key, container in objects.items():
+            self._store.put(key, container.to_bytes(), content_type=AVRO)
+        return outcomes
+
+    def _add(self, planned: Range, record: Record, objects: dict[str, Container]) -> Outcome:
+        hour = hour_of(record.timestamp_ms)
+        if isinstance(hour, Rejected):
+            return dead(hour)
+        key = object_key(record.topic, record.partition, planned.start, hour)
+        if key not in objects:
+            objects[key] = Container(key, self._schemas[record.topic])
+        fault = self._append(objects[key], record)
+        return STORED if fault is None else dead(fault)
+
+    def _append(self, container: Container, record: Record) -> Rejected | None:
+        size = len(record.value or b"")
+        if size > MAX_VALUE_BYTES:
+            return Rejected("too-large", f"the value has {size} bytes, {MAX_VALUE_BYTES} are allowed")
+        row = self._decode(record.value)
+        if isinstance(row, Rejected):
+            return row
+        row["kafka_partition"] = record.partition
+        row["kafka_offset"] = record.offset
+        row["kafka_timestamp"] = record.timestamp_ms
+        try:
+            container.append(row)
+        except Exception as error:  # noqa: BLE001 - fastavro raises whatever an ill-fitting row leads it to
+            return Rejected("schema-mismatch", f"the value does not fit its topic ({type(error).__name__})")
+        return None

@@ -1,0 +1,71 @@
+"""A service as data, and the order in which services start and stop."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGTERM, Signals
+
+from fraud_platform.local.folder import Folder
+from fraud_platform.settings import Settings
+
+
+def _nothing() -> None:
+    """Needs no preparation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One program that the supervisor keeps alive.
+
+    `probe` answers within about a second whether the service works; `prepare` runs before each start and
+    raises `ConfigurationError` when a person must act; `grace_s` lies between `stop_signal` and a kill.
+    """
+
+    name: str
+    command: Sequence[str]
+    address: str
+    probe: Callable[[], bool]
+    prepare: Callable[[], None] = _nothing
+    needs: frozenset[str] = frozenset()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    stop_signal: Signals = SIGTERM
+    grace_s: float = 6.0
+    start_timeout_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a service needs to know to describe itself."""
+
+    folder: Folder
+    ports: Mapping[str, int]
+    settings: Settings
+    cache: Path
+    python: str = sys.executable
+
+    def url(self, service: str) -> str:
+        """The HTTP address of the service."""
+        return f"http://{self.address(service)}"
+
+    def address(self, service: str) -> str:
+        """`host:port` of the service."""
+        return f"127.0.0.1:{self.ports[service]}"
+
+
+def waves(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Names in the order of their start: each wave needs only earlier ones; names outside are no hindrance.
+
+    Raises:
+        ValueError: the needs form a circle.
+    """
+    left = {name: set(of) & set(needs) for name, of in needs.items()}
+    order: list[list[str]] = []
+    while left:
+        wave = [name for name, of in left.items() if not of]
+        if not wave:
+            raise ValueError(f"services need each other in a circle: {', '.join(sorted(left))}")
+        order.append(wave)
+        left = {name: of - set(wave) for name, of in left.items() if of}
+    return order

@@ -1,0 +1,190 @@
+"""What a keeper does about what it sees: pure, so that tables can test it.
+
+Kafka's group membership is the lease: a slot works when its run is in progress and its member is in the
+group. The demo banks consume nothing; there the run's heartbeat takes the member's place.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from dagster import DagsterRunStatus as Status
+
+from fraud_platform.orchestration import tags
+
+MEMBER_GRACE_S = 12.0
+"""Kafka forgets a dead member after 10 s, the session timeout; one that rejoins is missing for moments."""
+HEARTBEAT_GRACE_S = 30.0
+STARTING_GRACE_S = 60.0
+UNSTARTED_GRACE_S = 120.0
+HAUNTING_S = 15.0
+"""A dead member of our own may be seen this long; a member seen later belongs to somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRun:
+    """One stored run of a slot; times are Unix seconds."""
+
+    run_id: str
+    slot: str
+    status: Status
+    created_at: float
+    updated_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    heartbeat_at: float = 0.0
+    working_since: float = 0.0
+    process: str = ""
+    ended_by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Ask for a run of the slot. Its key holds the run before it: one request per gap, however often seen."""
+
+    slot: str
+    after: str | None
+
+    @property
+    def run_key(self) -> str:
+        """Differs after each run of the slot."""
+        return f"{self.slot}:{self.after or 'first'}"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Close the books of a run whose process is gone, with this status."""
+
+    run_id: str
+    status: Status
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ask a run to leave: nobody wants its slot any more."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOff:
+    """Stop keeping this stage: a person has to look, or wants it down."""
+
+    why: str
+
+
+Action = Launch | End | Cancel | SwitchOff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a keeper sees at one moment.
+
+    `members` is None while Kafka does not answer: then nothing is known, and no run is ended for its silence.
+    `gone` names the runs whose process is known to have ended; a machine knows that of its own processes only.
+    `uses_heartbeat` marks a stage without a group. `seen` is the keeper's memory: run id -> last seen alive.
+    `switched_on_at` is when the keeper was last switched on; what ended before counts for nothing.
+    """
+
+    now: float
+    slots: Sequence[str]
+    in_progress: Sequence[SlotRun]
+    last_ended: Mapping[str, SlotRun]
+    members: Collection[str] | None
+    seen: Mapping[str, float]
+    gone: Collection[str] = ()
+    switched_on_at: float = 0.0
+    uses_heartbeat: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, what to say, and what to remember until the next look."""
+
+    actions: Sequence[Action]
+    notes: Sequence[str]
+    seen: Mapping[str, float]
+
+
+def decide(view: View) -> Decision:
+    """Compare the wanted slots with the runs and the group's members."""
+    seen = {run.run_id: _last_sign(run, view) for run in view.in_progress}
+    ends = {run.run_id: end for run in view.in_progress if (end := _silence(run, view, seen[run.run_id]))}
+    surplus = [
+        Cancel(run.run_id)
+        for run in view.in_progress
+        if run.slot not in view.slots and run.run_id not in ends and run.status is not Status.CANCELING
+    ]
+    wishes = [_fill(slot, view, ends) for slot in view.slots]
+    notes = [wish for wish in wishes if isinstance(wish, str)]
+    off = next((wish for wish in wishes if isinstance(wish, SwitchOff)), None)
+    actions: list[Action] = [*ends.values(), *surplus]
+    actions += [off] if off else [wish for wish in wishes if isinstance(wish, Launch)]
+    return Decision(actions=actions, notes=notes, seen=seen)
+
+
+def _last_sign(run: SlotRun, view: View) -> float:
+    """When the run was last known to be alive."""
+    present = not view.uses_heartbeat and (view.members is None or run.slot in view.members)
+    signs = (view.seen.get(run.run_id, 0.0), run.started_at or 0.0, run.heartbeat_at)
+    return view.now if present else max(signs)
+
+
+def _silence(run: SlotRun, view: View, last_sign: float) -> End | None:
+    """The end of a run that has given no sign of life for too long."""
+    limits = {
+        Status.NOT_STARTED: (run.created_at, UNSTARTED_GRACE_S),
+        Status.STARTING: (run.updated_at, STARTING_GRACE_S),
+        Status.STARTED: (last_sign, _grace(view)),
+        Status.CANCELING: (max(last_sign, run.updated_at), _grace(view)),
+    }
+    ended = Status.CANCELED if run.status is Status.CANCELING else Status.FAILURE
+    if run.run_id in view.gone:
+        return End(run.run_id, ended, f"the process of {run.slot} is gone")
+    since, grace = limits.get(run.status, (view.now, 0.0))
+    if view.now - since <= grace or (view.members is None and not view.uses_heartbeat):
+        return None
+    return End(run.run_id, ended, f"{run.slot} gave no sign of life for {view.now - since:.0f} s")
+
+
+def _grace(view: View) -> float:
+    return HEARTBEAT_GRACE_S if view.uses_heartbeat else MEMBER_GRACE_S
+
+
+def _fill(slot: str, view: View, ends: Mapping[str, End]) -> Launch | SwitchOff | str | None:
+    """What a slot without a live run needs; a string says why it must wait."""
+    mine = [run for run in view.in_progress if run.slot == slot]
+    if any(run.run_id not in ends for run in mine):
+        return None
+    if mine:
+        newest = mine[-1]
+        is_unwanted = _is_operators(ends[newest.run_id].status, newest)
+        return _cancelled(slot) if is_unwanted else Launch(slot=slot, after=newest.run_id)
+    last = view.last_ended.get(slot)
+    return (last and _reason_to_stop(slot, last, view)) or _launch_or_wait(slot, last, view)
+
+
+def _reason_to_stop(slot: str, last: SlotRun, view: View) -> SwitchOff | None:
+    """Why a slot must not be filled again, if it ended so since the keeper was switched on."""
+    if (last.ended_at or last.updated_at) < view.switched_on_at:
+        return None
+    if last.status is Status.FAILURE and last.ended_by == tags.CONFIGURATION:
+        return SwitchOff(f"{slot} cannot work: {last.reason.rstrip('.')}")
+    return _cancelled(slot) if _is_operators(last.status, last) else None
+
+
+def _is_operators(status: Status, run: SlotRun) -> bool:
+    return status is Status.CANCELED and run.ended_by not in (tags.KEEPER, tags.PLATFORM)
+
+
+def _launch_or_wait(slot: str, last: SlotRun | None, view: View) -> Launch | str:
+    ended_at = (last.ended_at or last.updated_at) if last else 0.0
+    is_foreign = view.now - ended_at > HAUNTING_S or (last is not None and last.ended_by == tags.FENCED)
+    if is_foreign and slot in (view.members or ()):
+        return f"{slot} is held by a process that no run here stands for"
+    return Launch(slot=slot, after=last.run_id if last else None)
+
+
+def _cancelled(slot: str) -> SwitchOff:
+    return SwitchOff(f"{slot} was cancelled by an operator; switch this sensor on to start it again")

@@ -1,0 +1,47 @@
+"""Which process fills a run, and whether it still lives, as far as this machine can tell."""
+
+import os
+import signal
+import socket
+
+import psutil
+
+
+def own_process() -> str:
+    """This process as a tag: host, pid and start time, so that a reused pid is no mistake."""
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def is_gone(tag: str) -> bool:
+    """Whether the process is known to have ended; False when it lives elsewhere or nothing is known."""
+    host, _, _ = _parts(tag)
+    return host == socket.gethostname() and _find(tag) is None
+
+
+def interrupt(tag: str) -> bool:
+    """Send SIGINT to the process if it lives on this machine; whether it was sent."""
+    found = _find(tag)
+    if found is None:
+        return False
+    try:
+        found.send_signal(signal.SIGINT)
+    except psutil.NoSuchProcess:
+        return False
+    return True
+
+
+def _find(tag: str) -> psutil.Process | None:
+    host, pid, created = _parts(tag)
+    if host != socket.gethostname():
+        return None
+    try:
+        found = psutil.Process(pid)
+        same = f"{found.create_time():.2f}" == created and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return found if same else None
+
+
+def _parts(tag: str) -> tuple[str, int, str]:
+    host, pid, created = (["", "", *tag.rsplit(":", 2)])[-3:]
+    return (host, int(pid), created) if pid.isdigit() else ("", 0, "")

@@ -1,0 +1,89 @@
+"""The keepers' switches as an instance stores them; works without a webserver or a code server.
+
+Dagster finds a sensor's state by location, repository and name, so a state that we write for a sensor that
+has never run is the one that its daemon will read.
+"""
+
+import time
+from dataclasses import dataclass
+
+from dagster import DagsterInstance
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+
+LOCATION = "fraud_platform"
+REPOSITORY = "__repository__"
+OFF_MARK = "Switched off: "
+"""A keeper that switches itself off begins its last words with this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One sensor's switch. `on_by_default` holds while nobody has ever touched it."""
+
+    instance: DagsterInstance
+    sensor: str
+    on_by_default: bool = True
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the daemon evaluates the sensor."""
+        state = self._state()
+        if state is None or state.status is InstigatorStatus.DECLARED_IN_CODE:
+            return self.on_by_default
+        return state.status is InstigatorStatus.RUNNING
+
+    @property
+    def was_touched(self) -> bool:
+        """Whether anybody has ever switched it."""
+        state = self._state()
+        return state is not None and state.status is not InstigatorStatus.DECLARED_IN_CODE
+
+    @property
+    def last_words(self) -> str:
+        """Why the sensor switched itself off; empty when it did not."""
+        state = self._state()
+        if state is None:
+            return ""
+        ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        reason = (ticks[0].skip_reason or "") if ticks else ""
+        return reason.removeprefix(OFF_MARK) if reason.startswith(OFF_MARK) else ""
+
+    def on(self) -> None:
+        """Switch on now; what ended before this moment no longer counts against the stage."""
+        if not self.is_on:
+            self._write(InstigatorStatus.RUNNING)
+
+    def off(self) -> None:
+        """Switch off; runs go on."""
+        if self.is_on:
+            self._write(InstigatorStatus.STOPPED)
+
+    def _state(self) -> InstigatorState | None:
+        return self.instance.get_instigator_state(self._origin().get_id(), self._empty().selector_id)
+
+    def _write(self, status: InstigatorStatus) -> None:
+        stored = self._state()
+        state = (stored or self._empty()).with_status(status)
+        data = state.instigator_data if isinstance(state.instigator_data, SensorInstigatorData) else None
+        if status is InstigatorStatus.RUNNING:
+            state = state.with_data((data or SensorInstigatorData())._replace(last_sensor_start_timestamp=time.time()))
+        if stored is None:
+            self.instance.add_instigator_state(state)
+        else:
+            self.instance.update_instigator_state(state)
+
+    def _empty(self) -> InstigatorState:
+        return InstigatorState(self._origin(), InstigatorType.SENSOR, InstigatorStatus.STOPPED, SensorInstigatorData())
+
+    def _origin(self) -> RemoteInstigatorOrigin:
+        location = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1, location_name=LOCATION)
+        return RemoteInstigatorOrigin(
+            repository_origin=RemoteRepositoryOrigin(code_location_origin=location, repository_name=REPOSITORY),
+            instigator_name=self.sensor,
+        )

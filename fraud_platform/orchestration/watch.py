@@ -1,0 +1,101 @@
+"""A run's own eye on itself: leaves when its stored status says so, and shows that it lives.
+
+The normal way to stop is a signal from the code server. When that server is gone, nobody can send one;
+then the status in the run storage is the only way left, so each op reads its own every few seconds.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from dagster import DagsterInstance, DagsterRunStatus
+
+from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.processes import own_process
+from fraud_platform.runtime.stop import StopRequest
+
+logger = logging.getLogger(__name__)
+
+CHECK_S = 5.0
+_LEAVE = {
+    DagsterRunStatus.CANCELING,
+    DagsterRunStatus.CANCELED,
+    DagsterRunStatus.FAILURE,
+    DagsterRunStatus.SUCCESS,
+}
+
+
+class RunWatch:
+    """A thread beside the op, which says in the run's tags what keepers and commands want to know."""
+
+    def __init__(self, instance: DagsterInstance, run_id: str, stop: StopRequest, *, check_s: float = CHECK_S) -> None:
+        self._instance = instance
+        self._run_id = run_id
+        self._stop = stop
+        self._check_s = check_s
+        self._beating = True
+        self._facts = {tags.PROCESS: own_process()}
+        self._works = False
+        self._wake = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._watch, name="run-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to watch."""
+        self._guard(self._forget_parent)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Watch no longer."""
+        self._ended = True
+        self._wake.set()
+        self._thread.join(self._check_s)
+
+    def working(self, *, seen_elsewhere: bool) -> None:
+        """The slot does its work now; `seen_elsewhere` = as a group member, so that it needs no heartbeat."""
+        if self._works:
+            return
+        self._works = True
+        self._facts = self._facts | {tags.WORKING: f"{time.time():.0f}"}
+        self._beating = not seen_elsewhere
+        self._wake.set()
+
+    def _watch(self) -> None:
+        while not self._ended:
+            self._guard(self._look)
+            self._wake.wait(self._check_s)
+            self._wake.clear()
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        """A history that cannot be read or written for a moment never ends a stage."""
+        try:
+            step()
+        except Exception:
+            logger.warning("the run cannot reach Dagster's history", exc_info=True)
+
+    def _look(self) -> None:
+        run = self._instance.get_run_by_id(self._run_id)
+        if run is None:
+            return
+        if run.status in _LEAVE:
+            logger.info("leaving: the run is %s", run.status.value)
+            self._stop.set()
+            return
+        # Dagster writes all tags of a run at once, so that a writer beside us can undo ours: look and repeat.
+        news = {name: value for name, value in self._facts.items() if run.tags.get(name) != value}
+        if self._beating:
+            news[tags.HEARTBEAT] = f"{time.time():.0f}"
+        if news:
+            self._instance.add_run_tags(self._run_id, news)
+
+    def _forget_parent(self) -> None:
+        """A re-executed run inherits its parent's tags; how that one ended says nothing about this one."""
+        run = self._instance.get_run_by_id(self._run_id)
+        if run is not None and run.tags.get(tags.ENDED_BY):
+            self._instance.add_run_tags(self._run_id, {tags.ENDED_BY: ""})

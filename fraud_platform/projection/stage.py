@@ -1,0 +1,37 @@
+"""Projection: each fraudulent transfer becomes one result row and its two users."""
+
+import time
+from collections.abc import Sequence
+
+from fraud_platform.adapters.avro import AvroReader
+from fraud_platform.core.outcome import Outcome, Record, Rejected
+from fraud_platform.core.results import ResultWriter
+from fraud_platform.runtime.handler import Handler, Transformer
+from fraud_platform.runtime.launch import Context
+from fraud_platform.runtime.log import Log
+from fraud_platform.runtime.scribe import Scribe, dead
+
+
+class Projection:
+    """Decodes a transfer and writes its rows."""
+
+    def __init__(self, reader: AvroReader, results: ResultWriter) -> None:
+        self._reader = reader
+        self._results = results
+
+    def __call__(self, records: Sequence[Record]) -> list[Outcome]:
+        """One outcome per record; raises RegistryUnavailable."""
+        return [self._decide(record) for record in records]
+
+    def _decide(self, record: Record) -> Outcome:
+        transaction = self._reader.decode(record.value)
+        if isinstance(transaction, Rejected):
+            return dead(transaction)
+        outputs = self._results.outputs(transaction, "projection", record.timestamp_ms)
+        return Outcome("accepted.projected", outputs)
+
+
+def build(context: Context, log: Log, scribe: Scribe) -> Handler:
+    """The handler of one projection slot."""
+    results = ResultWriter.of(context.settings.naming, context.writer.encoder)
+    return Transformer(log, scribe, Projection(context.reader, results), clock=time.monotonic)

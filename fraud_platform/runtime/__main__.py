@@ -1,0 +1,37 @@
+"""Runs one slot without Dagster: `python -m fraud_platform.runtime STAGE --slot N`."""
+
+import argparse
+import logging
+import sys
+
+from fraud_platform.errors import FraudPlatformError
+from fraud_platform.runtime.drain import drain
+from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.runtime.stop import stop_on_signals
+from fraud_platform.settings import load
+from fraud_platform.topology import STAGES
+
+
+def main() -> int:
+    """Run the slot that the command line names; 0 = stopped as asked, 1 = one sentence on stderr says why."""
+    parser = argparse.ArgumentParser(prog="python -m fraud_platform.runtime", description=__doc__)
+    parser.add_argument("stage", choices=[name for name, stage in STAGES.items() if stage.consumes])
+    parser.add_argument("--slot", default="0", help="slot number; each slot has one process at a time")
+    parser.add_argument("--drain", action="store_true", help="read to the present end, then leave")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stage = STAGES[arguments.stage]
+    try:
+        with stop_on_signals() as stop:
+            if arguments.drain:
+                print(drain(load(), stage, stop=stop).to_json())
+            else:
+                run_slot(load(), Slot(stage=stage, name=arguments.slot), stop=stop)
+    except FraudPlatformError as error:
+        print(f"{stage.name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Drain mode: read to the end that was there at the start, then report what became of it.
+
+A drain never competes with a live slot: it consumes only while the group has no live member, and
+otherwise waits until the live slots have passed the end. Either way the ledger tells the result.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from fraud_platform.adapters import admin
+from fraud_platform.adapters.avro import AvroReader
+from fraud_platform.adapters.ledger import read_ledger
+from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.adapters.topic_reader import end_offsets
+from fraud_platform.runtime import ledger
+from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.settings import Settings
+from fraud_platform.topology import Stage, Topic
+
+DRAIN_SLOT = "drain"
+CHECK_S = 1.0
+PATIENCE_S = 8.0
+MARKER_WAIT_S = 0.05
+
+
+class DrainReport(msgspec.Struct, frozen=True):
+    """What the ledger says happened since the drain began: records read, per outcome, written per topic."""
+
+    stage: str
+    read: int
+    outcomes: Mapping[str, int]
+    written: Mapping[str, int]
+    by_live_slots: bool
+
+    def to_json(self) -> str:
+        """The report as one JSON line."""
+        return msgspec.json.encode(self).decode()
+
+
+def drain(
+    settings: Settings,
+    stage: Stage,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    run_id: str = "by-hand",
+    sleep: Callable[[float], None] = time.sleep,
+) -> DrainReport:
+    """Bring the stage's group past the present end of its inputs.
+
+    Raises:
+        Retryable: a service that the stage needs stays away.
+        ConfigurationError: a person must change something.
+    """
+    ledger_starts = end_offsets(settings, settings.naming.topic(Topic.LEDGER))
+    before = admin.committed_offsets(settings, stage)
+    ends = admin.end_offsets(settings, stage.reads)
+    consumed_here = False
+    while not stop() and not _passed(settings, stage, ends):
+        if _live_slots(settings, stage):
+            sleep(CHECK_S)
+            continue
+        consumed_here = True
+        done = _Every(CHECK_S, lambda: _passed(settings, stage, ends) or bool(_live_slots(settings, stage)))
+        slot = Slot(stage=stage, name=DRAIN_SLOT, run_id=run_id)
+        run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S)
+    open_ends = {partition: end for partition, end in ends.items() if before.get(partition, -1) < end}
+    entries = [] if stop() else _entries(settings, stage, ledger_starts, open_ends, sleep)
+    return DrainReport(
+        stage=stage.name,
+        read=ledger.records_read(entries),
+        outcomes=ledger.outcomes(entries),
+        written={topic.value: count for topic, count in ledger.written(entries).items()},
+        by_live_slots=not consumed_here,
+    )
+
+
+def _entries(
+    settings: Settings,
+    stage: Stage,
+    starts: Mapping[int, int],
+    ends: Mapping[admin.Partition, int],
+    sleep: Callable[[float], None],
+) -> list[ledger.Entry]:
+    """The stage's ledger entries since `starts`, once they reach `ends`.
+
+    A commit returns before its markers are written, so the last entries show a moment after their offsets.
+    """
+    reader = AvroReader(SchemaRegistry(settings))
+    wanted = {(settings.naming.topic(topic), number): end for (topic, number), end in ends.items()}
+    while True:
+        entries = list(read_ledger(settings, reader, stage, starts=starts))
+        reached = {(i.topic, i.partition): i.end for entry in entries for i in entry.inputs}
+        if all(reached.get(partition, -1) >= end for partition, end in wanted.items()):
+            return entries
+        sleep(MARKER_WAIT_S)
+
+
+def _passed(settings: Settings, stage: Stage, ends: Mapping[admin.Partition, int]) -> bool:
+    committed = admin.committed_offsets(settings, stage)
+    return all(committed.get(partition, -1) >= end for partition, end in ends.items())
+
+
+def _live_slots(settings: Settings, stage: Stage) -> list[str]:
+    own = settings.naming.instance_id(stage, DRAIN_SLOT)
+    members = admin.live_members(settings, [stage])[stage.name]
+    return [name for name in members if name != own]
+
+
+class _Every:
+    """Asks an expensive question at most once per `seconds`; between, the answer is no."""
+
+    def __init__(self, seconds: float, question: Callable[[], bool]) -> None:
+        self._seconds = seconds
+        self._question = question
+        self._asked_at = time.monotonic()
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._asked_at < self._seconds:
+            return False
+        self._asked_at = time.monotonic()
+        return self._question()

@@ -1,0 +1,125 @@
+"""What a stage does with what was read: the two ways from a batch to a commit."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
+from fraud_platform.runtime.log import Batch, Log, OutputRefused, Partition, Position
+from fraud_platform.runtime.scribe import Scribe, count_by_partition, dead
+
+Decide = Callable[[Sequence[Record]], Sequence[Outcome]]
+"""One outcome per record, in order. Outside calls happen in here, before the transaction begins.
+
+Raises a `Retryable` error when the outside is away: nothing has happened, the batch comes again.
+"""
+
+
+class Handler(ABC):
+    """Turns batches into commits. `totals` counts records per outcome since the start of this run."""
+
+    def __init__(self, log: Log, scribe: Scribe) -> None:
+        self._log = log
+        self._scribe = scribe
+        self.totals: Counter[str] = Counter()
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all that was read and not committed: the assignment changed or the log went back."""
+
+    @abstractmethod
+    def handle(self, batch: Batch) -> None:
+        """Take the batch and commit when it is time to; errors as `Log.commit` and `Decide`."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Commit all that was read, now: a drain has reached the end, or the run stops."""
+
+    def ready(self) -> bool:
+        """Whether the outside answers again; asked every few seconds while the stage is paused."""
+        return True
+
+    def close(self) -> None:
+        """Release clients; the default has none."""
+
+    def _commit(
+        self, outputs: Sequence[Outgoing], positions: Mapping[Partition, Position],
+        counts: Mapping[Partition, int], outcomes: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        ends = {partition: position.offset for partition, position in positions.items()}
+        entry = self._scribe.entry(self._log.committed, ends, counts, outcomes)
+        self._log.commit([*outputs, self._scribe.ledger_record(entry)], positions)
+        self.totals.update(outcomes)
+
+
+class Transformer(Handler):
+    """Decide about each batch, then commit its outputs, dead letters, ledger entry and offsets as one."""
+
+    IDLE_COMMIT_S = 1.0
+
+    def __init__(
+        self, log: Log, scribe: Scribe, decide: Decide, *, clock: Callable[[], float],
+        ready: Callable[[], bool] = lambda: True, close: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        super().__init__(log, scribe)
+        self._decide = decide
+        self._clock = clock
+        self._ready = ready
+        self._close = close
+        self._moved: dict[Partition, int] = {}
+        self._committed_at = clock()
+
+    def reset(self) -> None:
+        """See `Handler.reset`."""
+        self._moved = {p: c.offset for p, c in self._log.committed.items() if not c.confirmed}
+
+    def handle(self, batch: Batch) -> None:
+        """Commit a batch with records at once, and bare progress past markers at most once a second."""
+        self._moved.update({
+            partition: offset
+            for partition, offset in batch.positions.items()
+            if offset > self._log.committed[partition].offset
+        })
+        if batch.records:
+            self._transact(batch.records)
+        elif self._moved and self._clock() - self._committed_at >= self.IDLE_COMMIT_S:
+            self._transact([])
+
+    def flush(self) -> None:
+        """Commit the last bare progress."""
+        if self._moved:
+            self._transact([])
+
+    def ready(self) -> bool:
+        """See `Handler.ready`."""
+        return self._ready()
+
+    def close(self) -> None:
+        """See `Handler.close`."""
+        self._close()
+
+    def _transact(self, records: Sequence[Record]) -> None:
+        outcomes = self._decide(records) if records else []
+        positions = {partition: Position(offset) for partition, offset in self._moved.items()}
+        counts = count_by_partition(records)
+        while True:
+            outputs = self._scribe.outputs(records, outcomes)
+            try:
+                self._commit(outputs, positions, counts, Counter(o.name for o in outcomes))
+            except OutputRefused as refusal:
+                outcomes = _without(outcomes, refusal)
+            else:
+                break
+        self._moved = {}
+        self._committed_at = self._clock()
+
+
+def _without(outcomes: Sequence[Outcome], refusal: OutputRefused) -> list[Outcome]:
+    """Dead letters in place of the outcomes whose outputs the broker refuses."""
+    refused = {(output.topic, output.key, output.value) for output in refusal.refused}
+
+    def is_refused(outcome: Outcome) -> bool:
+        return any((output.topic, output.key, output.value) in refused for output in outcome.outputs)
+
+    replacement = dead(Rejected("output-refused", refusal.reason))
+    return [replacement if is_refused(outcome) else outcome for outcome in outcomes]

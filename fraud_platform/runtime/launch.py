@@ -1,0 +1,98 @@
+"""Puts a slot together: its log, scribe and the stage's own handler, and runs it in either mode."""
+
+import importlib
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from fraud_platform import __version__
+from fraud_platform.adapters.avro import AvroReader, AvroWriter
+from fraud_platform.adapters.kafka import KafkaLog
+from fraud_platform.adapters.ledger import resume_points
+from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.errors import Retryable
+from fraud_platform.runtime.handler import Handler
+from fraud_platform.runtime.log import Log
+from fraud_platform.runtime.scribe import Identity, Scribe
+from fraud_platform.runtime.worker import Progress, Worker
+from fraud_platform.settings import Settings
+from fraud_platform.topology import Stage, Topic
+
+logger = logging.getLogger(__name__)
+
+RETRY_START_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage's `build` can use besides its log and scribe."""
+
+    settings: Settings
+    stage: Stage
+    reader: AvroReader
+    writer: AvroWriter
+    stop: Callable[[], bool]
+
+
+class StageModule(Protocol):
+    """`fraud_platform.<stage>.stage`: the one function that the runtime asks of a stage."""
+
+    def build(self, context: Context, log: Log, scribe: Scribe) -> Handler:
+        """The handler of one slot; raises `ConfigurationError` or `Retryable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Which process of which stage this is, and who started it."""
+
+    stage: Stage
+    name: str
+    run_id: str = "by-hand"
+
+
+def run_slot(
+    settings: Settings, slot: Slot, *, stop: Callable[[], bool], until: Callable[[], bool] = lambda: False,
+    patience_s: float = math.inf, observe: Callable[[Progress], None] = lambda progress: None,
+) -> Progress | None:  # fmt: skip
+    """Run one slot until `stop` or `until`; None when told to stop before it could start.
+
+    Raises:
+        ConfigurationError, Fenced, Retryable: as `Worker.run`.
+    """
+    worker = _start(settings, slot, stop, patience_s, observe)
+    return worker.run(until=until) if worker is not None else None
+
+
+def _start(
+    settings: Settings, slot: Slot, stop: Callable[[], bool], patience_s: float, observe: Callable[[Progress], None],
+) -> Worker | None:  # fmt: skip
+    """Build the worker, waiting for services that are still away."""
+    begun = time.monotonic()
+    while not stop():
+        try:
+            log, handler = _assemble(settings, slot, stop)
+        except Retryable as error:
+            if time.monotonic() - begun > patience_s:
+                raise
+            logger.warning("cannot start yet: %s", error)
+            time.sleep(RETRY_START_S)
+        else:
+            return Worker(log, handler, stop=stop, patience_s=patience_s, observe=observe)
+    return None
+
+
+def _assemble(settings: Settings, slot: Slot, stop: Callable[[], bool]) -> tuple[Log, Handler]:
+    registry = SchemaRegistry(settings)
+    reader, writer = AvroReader(registry), AvroWriter(registry)
+    identity = Identity(slot.stage, slot.name, slot.run_id, __version__)
+    scribe = Scribe(identity, settings.naming, writer.encoder(Topic.LEDGER))
+    module = cast(StageModule, importlib.import_module(f"fraud_platform.{slot.stage.name}.stage"))
+    log = KafkaLog(settings, slot.stage, slot.name, resume_points=resume_points(settings, reader, slot.stage))
+    try:
+        return log, module.build(Context(settings, slot.stage, reader, writer, stop), log, scribe)
+    except BaseException:
+        log.close()
+        raise

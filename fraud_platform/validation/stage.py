@@ -1,0 +1,95 @@
+"""Validation: ask fraud-validator-api about each transfer; keep every decision with its reasons."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from fraud_platform.adapters.avro import AvroReader, Encode
+from fraud_platform.adapters.validator import Validator, ValidatorClient
+from fraud_platform.core.decisions import Decision
+from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
+from fraud_platform.core.questions import Question
+from fraud_platform.core.results import ResultWriter
+from fraud_platform.runtime.handler import Handler, Transformer
+from fraud_platform.runtime.launch import Context
+from fraud_platform.runtime.log import Log
+from fraud_platform.runtime.scribe import Scribe, dead
+from fraud_platform.topology import VALIDATION, Topic
+
+
+def question_about(transaction: Mapping[str, Any]) -> Question:
+    """What the validator is asked about a value of `schemas/transaction.avsc`."""
+    return Question(
+        transaction_id=transaction["transaction_id"],
+        sender_bank_account=transaction["sender_bank_account"],
+        receiver_details=msgspec.json.encode(transaction["receiver_details"]).decode(),
+        sender_bank=transaction["sender_bank"],
+        amount=transaction["amount"],
+    )
+
+
+class Validation:
+    """Asks in batches before the transaction begins; an item that the validator calls bad is dead-lettered alone."""
+
+    def __init__(
+        self,
+        reader: AvroReader,
+        validator: Validator,
+        results: ResultWriter,
+        decisions: tuple[str, Encode],
+        *,
+        stop: Callable[[], bool],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._reader = reader
+        self._validator = validator
+        self._results = results
+        self._decisions_topic, self._encode_decision = decisions
+        self._stop = stop
+        self._now = now
+
+    def __call__(self, records: Sequence[Record]) -> list[Outcome]:
+        """One outcome per record.
+
+        Raises:
+            ValidatorUnavailable: no answer within the budget; nothing has happened.
+            ConfigurationError: the validator refuses us.
+        """
+        transactions = [self._reader.decode(record.value) for record in records]
+        questions = [question_about(t) for t in transactions if not isinstance(t, Rejected)]
+        answers = iter(self._validator.judge(questions, stop=self._stop) if questions else ())
+        return [
+            dead(transaction) if isinstance(transaction, Rejected) else self._outcome(record, transaction, next(answers))
+            for record, transaction in zip(records, transactions, strict=True)
+        ]
+
+    def _outcome(self, record: Record, transaction: Mapping[str, Any], answer: Decision | Rejected) -> Outcome:
+        if isinstance(answer, Rejected):
+            return dead(answer)
+        decision = self._decision(record, answer)
+        if not answer.is_fraudulent:
+            return Outcome("discarded.legitimate", (decision,))
+        results = self._results.outputs(transaction, "validation", record.timestamp_ms)
+        return Outcome("accepted.fraudulent", (*results, decision))
+
+    def _decision(self, record: Record, decision: Decision) -> Outgoing:
+        value = {**msgspec.to_builtins(decision), "stage": VALIDATION.name, "decided_at": self._now()}
+        key = decision.transaction_id.encode()
+        return Outgoing(self._decisions_topic, key, self._encode_decision(value), record.timestamp_ms)
+
+
+def build(context: Context, log: Log, scribe: Scribe) -> Handler:
+    """The handler of one validation slot."""
+    naming = context.settings.naming
+    validator = ValidatorClient.from_settings(context.settings)
+    decide = Validation(
+        context.reader,
+        validator,
+        ResultWriter.of(naming, context.writer.encoder),
+        (naming.topic(Topic.DECISIONS), context.writer.encoder(Topic.DECISIONS)),
+        stop=context.stop,
+    )
+    return Transformer(log, scribe, decide, clock=time.monotonic, ready=validator.probe, close=validator.close)

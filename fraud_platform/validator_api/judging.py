@@ -1,0 +1,50 @@
+"""Request bytes and rules -> reply: pure, so that asking again gives the same answer."""
+
+import msgspec
+
+from fraud_platform.core.outcome import Rejected
+from fraud_platform.core.questions import MAX_BATCH, parse_question
+from fraud_platform.core.rules import RuleSet
+from fraud_platform.validator_api.wire import BatchReply, Fault, ItemFailure, Reply
+
+
+class _Named(msgspec.Struct):
+    transaction_id: str
+
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_named = msgspec.json.Decoder(_Named)
+
+
+def judge_one(raw: bytes | memoryview, rules: RuleSet) -> Reply | Rejected:
+    """Judge one request, or say why it cannot be."""
+    facts = parse_question(raw)
+    return facts if isinstance(facts, Rejected) else Reply.of(rules.judge(facts))
+
+
+def judge_batch(raw: bytes, rules: RuleSet) -> BatchReply | Rejected:
+    """Judge an array of requests. A bad item is answered in its place, its neighbours are judged."""
+    try:
+        items = _items.decode(raw)
+    except msgspec.ValidationError:
+        return Rejected("schema", "the body is not a JSON array of requests")
+    except (msgspec.DecodeError, RecursionError) as error:
+        fault = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return Rejected("invalid-json", f"the body is not a JSON array of requests: {fault}")
+    if len(items) > MAX_BATCH:
+        return Rejected("too-large", f"the batch has {len(items)} items, {MAX_BATCH} are allowed")
+    return BatchReply([_judge_item(memoryview(item), rules) for item in items])
+
+
+def _judge_item(raw: memoryview, rules: RuleSet) -> Reply | ItemFailure:
+    reply = judge_one(raw, rules)
+    if isinstance(reply, Reply):
+        return reply
+    return ItemFailure(_transaction_id(raw), Fault.of(reply))
+
+
+def _transaction_id(raw: memoryview) -> str | None:
+    try:
+        return _named.decode(raw).transaction_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

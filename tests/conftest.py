@@ -1,0 +1,51 @@
+"""Real services, started once per test process group and shared; each module gets names of its own."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.settings import Settings
+
+SERVICES = ("kafka", "registry", "mongod", "s3")
+
+
+@pytest.fixture(scope="session")
+def service_endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Addresses of real services on free ports, or those of running ones that `FRAUD_TEST_ENDPOINTS` names."""
+    given = os.environ.get("FRAUD_TEST_ENDPOINTS")
+    if given:
+        yield json.loads(Path(given).read_text())
+        return
+    from fraud_platform.local.stack import running_stack
+
+    folder = tmp_path_factory.mktemp("stack")
+    with running_stack(folder, services=SERVICES, prefer_defaults=False) as endpoints:
+        yield dict(endpoints)
+
+
+@pytest.fixture(scope="module")
+def platform_settings(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings against the real services, with topics of the module's own."""
+    from fraud_platform.adapters.admin import ensure_topics
+
+    settings = fresh_settings(service_endpoints, tmp_path_factory.mktemp("data"))
+    ensure_topics(settings)
+    return settings
+
+
+def fresh_settings(endpoints: dict[str, str], data_dir: Path, **changes: str) -> Settings:
+    """Settings with a prefix, a database and a bucket that nobody else uses."""
+    name = uuid.uuid4().hex[:8]
+    own = {
+        "FRAUD_PREFIX": f"t{name}-",
+        "FRAUD_MONGODB_DATABASE": f"fraud_{name}",
+        "FRAUD_LAKE_BUCKET": f"lake-{name}",
+        "FRAUD_DATA_DIR": str(data_dir),
+        "FRAUD_LAKE_FLUSH_SECONDS": "1",
+        "FRAUD_PII_KEY": "a key for tests",
+    }
+    return Settings.from_environment({**own, **changes}, embedded=endpoints)

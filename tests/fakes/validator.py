@@ -1,0 +1,42 @@
+"""fraud-validator-api in memory: the same rules, without HTTP."""
+
+from collections.abc import Callable, Sequence
+
+from fraud_platform.adapters.validator import Validator
+from fraud_platform.core.decisions import Decision
+from fraud_platform.core.outcome import Rejected
+from fraud_platform.core.questions import Question, facts_of
+from fraud_platform.core.rules import RuleSet, default_rule_set
+from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
+
+
+class FakeValidator(Validator):
+    """Judges by `rules`; `is_down` and `refuses_key` make it fail, `asked` holds every batch it answered."""
+
+    def __init__(self, rules: RuleSet | None = None) -> None:
+        self._rules = rules or default_rule_set()
+        self.is_down = False
+        self.refuses_key = False
+        self.probes = 0
+        self.asked: list[tuple[Question, ...]] = []
+
+    def judge(
+        self, questions: Sequence[Question], *, stop: Callable[[], bool] = lambda: False
+    ) -> list[Decision | Rejected]:
+        if self.refuses_key:
+            raise ConfigurationError("the validator refused the key: set FRAUD_VALIDATOR_API_KEY.")
+        if self.is_down:
+            raise ValidatorUnavailable("the validator is down")
+        self.asked.append(tuple(questions))
+        return [self._answer(question) for question in questions]
+
+    def _answer(self, question: Question) -> Decision | Rejected:
+        facts = facts_of(question)
+        return facts if isinstance(facts, Rejected) else self._rules.judge(facts)
+
+    def probe(self) -> bool:
+        self.probes += 1
+        return not self.is_down
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,62 @@
+"""Files that are replaced in one step, and logs that stay small."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from fraud_platform.local import state
+from fraud_platform.local.folder import PRIVATE, Folder, read_json, rotate, write_json
+from fraud_platform.local.state import Phase, ServiceState, StackState, Status
+
+
+def test_a_private_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    write_json(tmp_path / "keys.json", {"a": 1}, mode=PRIVATE)
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_rubbish(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert read_json(path) == {"a": 1}
+    assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
+def test_a_damaged_file_reads_as_empty(tmp_path: Path, content: str) -> None:
+    (tmp_path / "f.json").write_text(content)
+    assert read_json(tmp_path / "f.json") == {}
+
+
+def test_a_small_log_stays(tmp_path: Path) -> None:
+    log = tmp_path / "kafka.log"
+    log.write_text("small")
+    rotate(log, limit_bytes=10)
+    assert log.read_text() == "small"
+
+
+def test_a_large_log_moves_aside_and_the_oldest_goes(tmp_path: Path) -> None:
+    log = tmp_path / "kafka.log"
+    for content in ("first " * 10, "second " * 10, "third " * 10, "fourth " * 10):
+        log.write_text(content)
+        rotate(log, limit_bytes=10, generations=2)
+    assert not log.exists()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kafka.log.1", "kafka.log.2"]
+    assert log.with_name("kafka.log.1").read_text().startswith("fourth")
+
+
+def test_the_state_survives_its_file(tmp_path: Path) -> None:
+    written = StackState(
+        phase=Phase.READY,
+        supervisor_pid=1,
+        supervisor_created=2.5,
+        services={"kafka": ServiceState(status=Status.CRASHED, restarts=3, last_exit=-9, message="killed")},
+    )
+    state.write(Folder(tmp_path), written)
+    assert state.read(Folder(tmp_path)) == written
+
+
+def test_a_folder_that_never_ran_is_stopped(tmp_path: Path) -> None:
+    assert state.read(Folder(tmp_path)) == StackState(phase=Phase.STOPPED)

@@ -1,0 +1,80 @@
+"""A run's own eye on itself, on a real instance."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus
+
+from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.watch import RunWatch
+from fraud_platform.runtime.stop import StopRequest
+from fraud_platform.topology import LAKE
+from tests.orchestration.conftest import store_run
+
+
+def becomes(question: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+    """Whether the answer turns to yes in time."""
+    deadline = time.monotonic() + timeout_s
+    while not question() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return question()
+
+
+def tag(instance: DagsterInstance, run_id: str, name: str) -> str | None:
+    return instance.get_run_by_id(run_id).tags.get(name)
+
+
+@pytest.mark.parametrize(
+    "end", ["report_run_canceling", "report_run_canceled", "report_run_failed"], ids=lambda name: name[11:]
+)
+def test_a_run_leaves_when_its_stored_status_says_so(instance: DagsterInstance, end: str) -> None:
+    run, stop = store_run(instance, LAKE, DagsterRunStatus.STARTED), StopRequest()
+    with RunWatch(instance, run.run_id, stop, check_s=0.02):
+        assert not stop()
+        getattr(instance, end)(run)
+        assert stop.wait(10)
+    assert not stop.by_signal
+
+
+def test_a_waiting_run_beats_until_it_is_seen_elsewhere(instance: DagsterInstance) -> None:
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    with RunWatch(instance, run.run_id, StopRequest(), check_s=0.02) as watch:
+        assert becomes(lambda: tag(instance, run.run_id, tags.HEARTBEAT) is not None)
+        watch.working(seen_elsewhere=True)
+        assert becomes(lambda: tag(instance, run.run_id, tags.WORKING) is not None)
+        instance.add_run_tags(run.run_id, {tags.HEARTBEAT: "5"})
+        time.sleep(0.2)  # ten chances to beat
+    assert tag(instance, run.run_id, tags.HEARTBEAT) == "5"
+
+
+def test_a_run_that_nobody_else_can_see_goes_on_beating(instance: DagsterInstance) -> None:
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    with RunWatch(instance, run.run_id, StopRequest(), check_s=0.02) as watch:
+        watch.working(seen_elsewhere=False)
+        assert becomes(lambda: tag(instance, run.run_id, tags.WORKING) is not None)
+        instance.add_run_tags(run.run_id, {tags.HEARTBEAT: "5"})
+        assert becomes(lambda: tag(instance, run.run_id, tags.HEARTBEAT) != "5")
+
+
+def test_a_re_executed_run_forgets_how_its_parent_ended(instance: DagsterInstance) -> None:
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED, **{tags.ENDED_BY: tags.CONFIGURATION})
+    with RunWatch(instance, run.run_id, StopRequest(), check_s=0.02):
+        assert becomes(lambda: tag(instance, run.run_id, tags.PROCESS) is not None)
+    assert tag(instance, run.run_id, tags.ENDED_BY) == ""
+
+
+def test_a_history_that_cannot_be_read_stops_nothing(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def locked(run_id: str) -> None:
+        asked.append(run_id)
+        raise RuntimeError("database is locked")
+
+    monkeypatch.setattr(instance, "get_run_by_id", locked)
+    stop = StopRequest()
+    with RunWatch(instance, "r1", stop, check_s=0.01):
+        assert becomes(lambda: len(asked) > 2)
+    assert not stop()

@@ -1,0 +1,42 @@
+"""The real service in a process of its own, on a free port."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+COMMAND = (sys.executable, "-m", "fraud_platform.validator_api")
+STOP_SECONDS = 3
+
+
+def environment(api_key: str = "") -> dict[str, str]:
+    """This process's environment without a key of its own; the empty value also hides one in `.env`."""
+    return {**os.environ, "FRAUD_VALIDATOR_API_KEY": api_key}
+
+
+@contextmanager
+def running_validator(*, api_key: str = "") -> Iterator[str]:
+    """Start the service and give its base address once it listens."""
+    with started_validator(api_key=api_key) as (_, address):
+        yield address
+
+
+@contextmanager
+def started_validator(*, api_key: str = "", port: int = 0) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """As `running_validator`, with the process itself."""
+    process = subprocess.Popen(
+        [*COMMAND, "--port", str(port)],
+        env=environment(api_key),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert "listens on" in line, process.stderr.read() if process.stderr else line
+        yield process, line.split()[-1]
+    finally:
+        process.kill()
+        process.communicate()

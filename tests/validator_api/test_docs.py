@@ -1,0 +1,77 @@
+import json
+import re
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+
+from fraud_platform.core.questions import Question, parse_question
+from fraud_platform.core.rules import default_rule_set
+from fraud_platform.validator_api.app import STATIC, create_app
+from fraud_platform.validator_api.wire import Failure, Health, ItemFailure, Reply
+
+
+def document(api_key: str | None = None) -> dict[str, Any]:
+    described: dict[str, Any] = json.loads(json.dumps(create_app(default_rule_set(), api_key=api_key).openapi()))
+    return described
+
+
+def references(value: object) -> set[str]:
+    return set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(value)))
+
+
+def test_the_page_and_its_parts_are_served(service: str, client: requests.Session) -> None:
+    page = client.get(f"{service}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    for asset in re.findall(r'(?:href|src)="(docs/[^"]+)"', page.text):
+        assert client.get(f"{service}/{asset}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["docs.html", "docs.css", "docs.js"])
+def test_the_page_needs_no_internet(name: str) -> None:
+    assert not re.search(r"https?://|//cdn|@import", (STATIC / name).read_text())
+
+
+def test_the_page_may_load_nothing_from_elsewhere(service: str, client: requests.Session) -> None:
+    policy = client.get(f"{service}/docs").headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_the_page_shows_what_the_service_describes(service: str, client: requests.Session) -> None:
+    described = client.get(f"{service}/openapi.json").json()
+    assert set(described["paths"]) == {"/validate", "/validate/batch", "/healthz", "/readyz", "/metrics"}
+
+
+@pytest.mark.parametrize("kind", [Question, Reply, ItemFailure, Failure, Health])
+def test_each_type_is_described_with_its_very_fields(kind: type[msgspec.Struct]) -> None:
+    described = document()["components"]["schemas"][kind.__name__]
+    assert tuple(described["properties"]) == kind.__struct_fields__
+    assert tuple(described["required"]) == kind.__struct_fields__
+
+
+def test_every_reference_leads_somewhere() -> None:
+    described = document()
+    known = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    assert references(described) <= known
+
+
+def test_every_reply_is_of_one_described_type() -> None:
+    operations = [operation for path in document()["paths"].values() for operation in path.values()]
+    for reply in (reply for operation in operations for reply in operation["responses"].values()):
+        (content,) = reply["content"].values()
+        assert content["schema"]
+
+
+def test_the_examples_are_good_requests() -> None:
+    rules = default_rule_set()
+    body = document()["paths"]["/validate"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    facts = parse_question(json.dumps(body).encode())
+    assert rules.judge(facts).is_fraudulent  # type: ignore[arg-type]
+
+
+def test_the_key_is_described_only_where_one_is_needed() -> None:
+    assert "401" not in document()["paths"]["/validate"]["post"]["responses"]
+    guarded = document("key")
+    assert guarded["paths"]["/validate"]["post"]["security"] == [{"bearer": []}]
+    assert "security" not in guarded["paths"]["/healthz"]["get"]
