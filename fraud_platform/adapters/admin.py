@@ -1,22 +1,21 @@
 """Kafka's administration: topics, group members, offsets and lag. Reads only, but for `ensure_topics`.
 
 Every call ends within its timeout; what a broker that has just started cannot answer yet is asked again.
+
+Groups are asked by the old calls on purpose: librdkafka's newer ones that go to a coordinator
+(describe_consumer_groups, list_consumer_group_offsets) abort the whole process when its connection breaks
+(librdkafka issue 4605; seen on each second kill of the broker).
 """
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka_config import client_config, open_client
@@ -49,6 +48,7 @@ _NOT_YET = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
 _RETRY_PAUSE_S = 0.1
+_RANDOM_ID = re.compile(r"-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{22})$")
 
 
 # Topics ---------------------------------------------------------------------------------------------
@@ -66,9 +66,7 @@ def ensure_topics(settings: Settings, *, timeout_s: float = TIMEOUT_S) -> list[T
     missing = [spec for spec in TOPICS.values() if settings.naming.topic(spec.topic) not in existing]
     if not missing:
         return []
-    futures = client.create_topics(
-        [_new_topic(settings, spec) for spec in missing], request_timeout=timeout_s
-    )
+    futures = client.create_topics([_new_topic(settings, spec) for spec in missing], request_timeout=timeout_s)
     for name, future in futures.items():
         _created(name, future, timeout_s)
     # The controller knows a new topic a moment before the broker serves it; so with a new group index.
@@ -126,9 +124,7 @@ def _existing(client: AdminClient, timeout_s: float) -> set[str]:
 # Groups ---------------------------------------------------------------------------------------------
 
 
-def describe_group_members(
-    settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S
-) -> dict[str, bool]:
+def describe_group_members(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> dict[str, bool]:
     """Which members of the stage's group live: `group.instance.id` -> present.
 
     Every slot of the settings is listed, and besides whoever else is there (a drain). A group that does not
@@ -157,58 +153,65 @@ def live_members(
     client = _client(settings)
 
     def question(left: float) -> dict[str, list[str]]:
-        futures = client.describe_consumer_groups(list(asked), request_timeout=left)
-        return {asked[group]: _members(future, left) for group, future in futures.items()}
+        deadline = time.monotonic() + left
+        return {name: _members(client, group, max(0.1, deadline - time.monotonic())) for group, name in asked.items()}
 
     return _ask(question, timeout_s) if asked else {}
 
 
-def _members(future: "Future[Any]", left: float) -> list[str]:
-    try:
-        description = future.result(left)
-    except KafkaException as error:
-        if error.args[0].code() in _NO_GROUP:
-            return []
-        raise
-    return [member.group_instance_id or member.member_id for member in description.members]
+def _members(client: AdminClient, group: str, left: float) -> list[str]:
+    found = client.list_groups(group, timeout=left)
+    for each in found:
+        if each.error is not None and each.error.code() not in _NO_GROUP:
+            raise KafkaException(each.error)
+    return [instance_of(member.id) for each in found for member in each.members]
+
+
+def instance_of(member_id: str) -> str:
+    """The `group.instance.id` in a member id: the broker appends a hyphen and a random id to it."""
+    return _RANDOM_ID.sub("", member_id)
 
 
 # Offsets --------------------------------------------------------------------------------------------
 
 
-def committed_offsets(
-    settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S
-) -> dict[Partition, int]:
+def committed_offsets(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
     """The next offset to read per partition; partitions without a commit are left out.
 
     Raises:
         BrokerUnavailable: no answer in time.
     """
-    group = settings.naming.group(stage)
-    client = _client(settings)
+    wire = {settings.naming.topic(topic): topic for topic in stage.reads}
+    consumer = _reader(settings, stage)
 
     def question(left: float) -> list[TopicPartition]:
-        futures = client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=left
-        )
-        try:
-            return list(futures[group].result(left).topic_partitions)
-        except KafkaException as error:
-            if error.args[0].code() in _NO_GROUP:
-                return []
-            raise
+        known = consumer.list_topics(timeout=left).topics
+        asked = [TopicPartition(name, each) for name in wire for each in _partitions(known, name)]
+        found = consumer.committed(asked, timeout=left)
+        fault = next((each.error for each in found if each.error is not None), None)
+        if fault is not None:
+            raise KafkaException(fault)
+        return list(found)
 
-    wire = {settings.naming.topic(topic): topic for topic in stage.reads}
-    return {
-        (wire[each.topic], each.partition): each.offset
-        for each in _ask(question, timeout_s)
-        if each.topic in wire and each.offset >= 0
+    try:
+        found = _ask(question, timeout_s)
+    finally:
+        consumer.close()
+    return {(wire[each.topic], each.partition): each.offset for each in found if each.offset >= 0}
+
+
+def _reader(settings: Settings, stage: Stage) -> Consumer:
+    """A consumer that never joins the group: it only asks for its offsets."""
+    mine = {
+        "group.id": settings.naming.group(stage),
+        "enable.auto.commit": False,
+        # A reader of committed data would wait here until a dead member's transaction times out.
+        "isolation.level": "read_uncommitted",
     }
+    return open_client(Consumer, {**client_config(settings), **mine})
 
 
-def end_offsets(
-    settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S
-) -> dict[Partition, int]:
+def end_offsets(settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
     """Where a read_committed reader ends now: the last stable offset of each partition.
 
     Raises:
@@ -217,9 +220,7 @@ def end_offsets(
     return _offsets(settings, topics, OffsetSpec.latest(), timeout_s)
 
 
-def begin_offsets(
-    settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S
-) -> dict[Partition, int]:
+def begin_offsets(settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
     """The first offset that each partition still has.
 
     Raises:
@@ -236,31 +237,21 @@ def lag(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> di
     """
     ends = end_offsets(settings, stage.reads, timeout_s=timeout_s)
     committed = committed_offsets(settings, stage, timeout_s=timeout_s)
-    begins = (
-        begin_offsets(settings, stage.reads, timeout_s=timeout_s) if ends.keys() - committed.keys() else {}
-    )
+    begins = begin_offsets(settings, stage.reads, timeout_s=timeout_s) if ends.keys() - committed.keys() else {}
     return {
-        partition: max(0, end - committed.get(partition, begins.get(partition, 0)))
-        for partition, end in ends.items()
+        partition: max(0, end - committed.get(partition, begins.get(partition, 0))) for partition, end in ends.items()
     }
 
 
-def _offsets(
-    settings: Settings, topics: Iterable[Topic], where: OffsetSpec, timeout_s: float
-) -> dict[Partition, int]:
+def _offsets(settings: Settings, topics: Iterable[Topic], where: OffsetSpec, timeout_s: float) -> dict[Partition, int]:
     client = _client(settings)
     wire = {settings.naming.topic(topic): topic for topic in topics}
 
     def question(left: float) -> dict[Partition, int]:
         known = client.list_topics(timeout=left).topics
         asked = {TopicPartition(name, each): where for name in wire for each in _partitions(known, name)}
-        futures = client.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=left
-        )
-        return {
-            (wire[each.topic], each.partition): int(future.result(left).offset)
-            for each, future in futures.items()
-        }
+        futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=left)
+        return {(wire[each.topic], each.partition): int(future.result(left).offset) for each, future in futures.items()}
 
     return _ask(question, timeout_s) if wire else {}
 

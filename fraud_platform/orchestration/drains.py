@@ -92,7 +92,7 @@ def drain_outputs(
     with stop_on_signals() as stop:
         try:
             current = settings()
-            done = [drain(current, stage, stop, context.run_id) for stage in stages_behind(chosen, owner)]
+            done = [drain(current, stage, stop, context.run.run_id) for stage in stages_behind(chosen, owner)]
         except FraudPlatformError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
     if stop():

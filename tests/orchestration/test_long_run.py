@@ -55,9 +55,7 @@ def test_a_stop_that_was_asked_for_ends_canceled(run: Run) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_bare_signal_drains_and_ends_in_failure_so_that_the_keeper_goes_on(
-    run: Run, number: signal.Signals
-) -> None:
+def test_a_bare_signal_drains_and_ends_in_failure_so_that_the_keeper_goes_on(run: Run, number: signal.Signals) -> None:
     drained: list[bool] = []
 
     def work(long_run: LongRun) -> None:

@@ -69,9 +69,7 @@ def test_a_dead_run_is_reported_failed_and_replaced(instance: DagsterInstance, e
     assert status_of(instance, run) is DagsterRunStatus.FAILURE
 
 
-def test_a_run_with_its_member_lives(
-    instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate
-) -> None:
+def test_a_run_with_its_member_lives(instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate) -> None:
     run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
     cluster.join(LAKE, "0")
     assert slots(evaluate(later=10_000)) == []
