@@ -68,6 +68,7 @@ class Settings(BaseModel):
     replicas: str = Field("1", alias="FRAUD_REPLICAS")
     pii_key: SecretStr | None = Field(None, alias="FRAUD_PII_KEY")
     demo_rate: float = Field(20.0, alias="FRAUD_DEMO_RATE", gt=0)
+    embedded: Path | None = Field(None, alias="FRAUD_EMBEDDED")
 
     @field_validator("data_dir")
     @classmethod
@@ -150,11 +151,13 @@ class Settings(BaseModel):
     ) -> "Settings":
         """Build the settings from `environment`; what it leaves unset comes from `embedded`.
 
-        Without `embedded`, the endpoints of the data folder that the environment names are used.
+        Without `embedded`, the endpoints of the data folder that the environment names are used. Addresses
+        that `fraud-platform env` put into the shell count as unset (see `without_embedded`).
 
         Raises:
             ConfigurationError: one sentence per wrong variable, all of them at once.
         """
+        environment = without_embedded(environment)
         given: dict[str, Any] = {n: environment[n] for n in cls.environment_names() if environment.get(n)}
         given["kafka_properties"] = {
             name.removeprefix(_KAFKA).lower().replace("_", "."): value
@@ -181,6 +184,20 @@ def load() -> Settings:
     """The settings of this process: environment first, then the checkout's `.env`."""
     file = {name: value for name, value in dotenv_values(CHECKOUT / ".env").items() if value is not None}
     return Settings.from_environment({**file, **os.environ})
+
+
+def without_embedded(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what `fraud-platform env` put there about embedded services.
+
+    Those addresses are nobody's choice: the data folder knows the present ones. A value that differs from the
+    embedded one is the user's own and stays.
+    """
+    folder = environment.get("FRAUD_EMBEDDED")
+    known = read_endpoints(Path(folder)) if folder else {}
+    for name, key in (("AWS_ACCESS_KEY_ID", "access"), ("AWS_SECRET_ACCESS_KEY", "secret")):
+        if f"local_s3_{key}_key" in known:
+            known[name] = known[f"local_s3_{key}_key"]
+    return {name: value for name, value in environment.items() if known.get(name) != value}
 
 
 def read_endpoints(data_dir: Path) -> dict[str, str]:

@@ -46,8 +46,12 @@ _NOT_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
 }
 _RETRY_PAUSE_S = 0.1
+# A kept connection of a broker that has started anew fails once; one that is away fails on.
+_RECONNECT_S = 1.0
 _RANDOM_ID = re.compile(r"-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{22})$")
 
 
@@ -280,14 +284,18 @@ def _client(settings: Settings) -> AdminClient:
 
 def _ask(question: Callable[[float], Answer], timeout_s: float) -> Answer:
     """Ask until there is an answer; `question` is told the seconds that are left."""
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
+    deadline = began + timeout_s
     while True:
         left = max(0.1, deadline - time.monotonic())
         try:
             return question(left)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
-            if reason.code() not in _NOT_YET or time.monotonic() + _RETRY_PAUSE_S > deadline:
+            patience = deadline if reason.code() in _NOT_YET else began
+            if reason.code() == KafkaError._TRANSPORT:  # noqa: SLF001 - the client's own name for it
+                patience = min(deadline, began + _RECONNECT_S)
+            if time.monotonic() + _RETRY_PAUSE_S > patience:
                 raise BrokerUnavailable(f"Kafka does not answer as it should: {reason.name()}.") from None
         except TimeoutError:
             raise BrokerUnavailable(f"Kafka did not answer within {timeout_s:.0f} s.") from None

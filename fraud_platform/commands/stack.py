@@ -33,7 +33,8 @@ from fraud_platform.settings import CHECKOUT, Settings
 READY_WITHIN_S = 150.0
 CONSUMING_WITHIN_S = 120.0
 DOWN_WITHIN_S = 18.0
-MEMBERS_GONE_WITHIN_S = 5.0
+MEMBERS_GONE_WITHIN_S = 11.0
+"""A static member that left still counts as one until its session ends (10 s)."""
 TAIL_LINES = 200
 
 _MARKS = {
@@ -251,6 +252,7 @@ def down(settings: Settings, *, console: Console, stages: Stages | None = None) 
     with console.status("stopping the stages"):
         if stages is not None and _dagster_runs(stack.state):
             _stop_stages(settings, stages, console)
+        stack.park(*DAGSTER)
         left = await_no_members(settings, stack, timeout_s=MEMBERS_GONE_WITHIN_S)
     if left:
         console.print(f"[yellow]Still consuming when the broker stopped:[/] {', '.join(left)}")

@@ -24,7 +24,7 @@ def describe(site: Site) -> Service:
         command=[
             str(java()),
             *options(heap_mib=HEAP_MIB, folder=home / "tmp"),
-            "-XX:+UseSerialGC",
+            *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             "-jar",
             str(site.cache / APICURIO.name / "quarkus-run.jar"),
         ],

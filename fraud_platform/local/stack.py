@@ -135,6 +135,18 @@ class Stack:
 
     # Stopping ---------------------------------------------------------------------------------------
 
+    def park(self, *names: str) -> None:
+        """Ask services to end now and leave them down until the next start; does not wait."""
+        for name in names:
+            service = self.state.services.get(name)
+            mark = self.folder.hold(name)
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+            if service is not None and service.pid is not None and service.created is not None:
+                found = process.adopt(service.pid, service.created)
+                if found is not None:
+                    found.send(signal.SIGTERM)
+
     def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop the services in order, with or without a supervisor; nothing of the stack runs afterwards."""
         deadline = time.monotonic() + timeout_s
@@ -223,6 +235,8 @@ def start_stack(
     for bundle in catalogue.bundles_of(services):
         downloads.ensure(bundle, progress=progress)
     names = [name for name in CATALOGUE if name in services]
+    for name in names:
+        stack.folder.hold(name).unlink(missing_ok=True)
     if stack.is_supervised:
         if _supervises(stack.state, names):
             return stack

@@ -31,7 +31,11 @@ class Phase(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class ServiceState:
-    """One service as seen last. `needs_person` says that trying again cannot help."""
+    """One service as seen last.
+
+    `restarts` counts all ends that nobody asked for, `failures` the failed starts since it was ready last;
+    `needs_person` says that trying again cannot help.
+    """
 
     status: Status = Status.WAITING
     address: str = "-"

@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 20.0
-STEADY_S = 60.0
-"""A service that was ready this long starts again with the shortest backoff."""
 
 
 def backoff_s(failures: int) -> float:
@@ -132,7 +130,7 @@ class Unit:
     def _probe(self) -> None:
         if self._answers():
             logger.info("%s is ready at %s", self.service.name, self.service.address)
-            self.state.needs_person = False
+            self.state.needs_person, self.state.failures = False, 0
             self._enter(Status.READY, "")
         elif self._clock() - self._since > self.service.start_timeout_s and self._process is not None:
             logger.warning("%s was not ready within %.0f s", self.service.name, self.service.start_timeout_s)
@@ -150,8 +148,6 @@ class Unit:
         self._process = None
         self.state.pid = self.state.created = None
         self.state.last_exit = code
-        if self.state.status is Status.READY and self._clock() - self._since > STEADY_S:
-            self.state.failures = 0
         self.state.restarts += 1
         self._failed(f"ended by itself ({_how(code)}); its log: {self._folder.log(self.service.name)}")
 

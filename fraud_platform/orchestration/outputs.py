@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from fraud_platform.core.partitioning import topic_prefix
 from fraud_platform.orchestration.columns import avro_columns, schema_of
 from fraud_platform.settings import Settings
 from fraud_platform.topology import DAY_MS, TOPICS, Stage, Topic, writers_of
@@ -54,7 +55,7 @@ def object_output(topic: Topic) -> Output:
         topic=topic,
         about=f"Avro files by hour: every record of {topic.value} with its partition, offset and timestamp.",
         kinds=frozenset({"s3", "avro"}),
-        uri=lambda settings: f"s3://{settings.lake_bucket}/fraudulent-transactions/{settings.naming.topic(topic)}/",
+        uri=lambda settings: f"s3://{settings.lake_bucket}/{topic_prefix(settings.naming.topic(topic))}",
     )
 
 

@@ -64,7 +64,7 @@ def drain(
         consumed_here = True
         done = _Every(CHECK_S, lambda: _passed(settings, stage, ends) or bool(_live_slots(settings, stage)))
         slot = Slot(stage=stage, name=DRAIN_SLOT, run_id=run_id)
-        run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S)
+        run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True)
     open_ends = {partition: end for partition, end in ends.items() if before.get(partition, -1) < end}
     entries = [] if stop() else _entries(settings, stage, ledger_starts, open_ends, sleep)
     return DrainReport(

@@ -54,22 +54,19 @@ class Slot:
 
 
 def run_slot(
-    settings: Settings, slot: Slot, *, stop: Callable[[], bool], until: Callable[[], bool] = lambda: False,
-    patience_s: float = math.inf, observe: Callable[[Progress], None] = lambda progress: None,
-) -> Progress | None:  # fmt: skip
+    settings: Settings,
+    slot: Slot,
+    *,
+    stop: Callable[[], bool],
+    until: Callable[[], bool] = lambda: False,
+    patience_s: float = math.inf,
+    eager: bool = False,
+    observe: Callable[[Progress], None] = lambda _: None,
+) -> Progress | None:
     """Run one slot until `stop` or `until`; None when told to stop before it could start.
 
-    Raises:
-        ConfigurationError, Fenced, Retryable: as `Worker.run`.
+    The rest is as in `Worker`, whose errors it raises: ConfigurationError, Fenced, Retryable.
     """
-    worker = _start(settings, slot, stop, patience_s, observe)
-    return worker.run(until=until) if worker is not None else None
-
-
-def _start(
-    settings: Settings, slot: Slot, stop: Callable[[], bool], patience_s: float, observe: Callable[[Progress], None],
-) -> Worker | None:  # fmt: skip
-    """Build the worker, waiting for services that are still away."""
     begun = time.monotonic()
     while not stop():
         try:
@@ -80,7 +77,8 @@ def _start(
             logger.warning("cannot start yet: %s", error)
             time.sleep(RETRY_START_S)
         else:
-            return Worker(log, handler, stop=stop, patience_s=patience_s, observe=observe)
+            worker = Worker(log, handler, stop=stop, patience_s=patience_s, eager=eager, observe=observe)
+            return worker.run(until=until)
     return None
 
 

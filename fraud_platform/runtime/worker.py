@@ -48,17 +48,26 @@ class Worker:
     """Drives one slot's log and handler until told to stop.
 
     `patience_s` bounds how long it waits for a service that is away before it gives up with that error;
-    a long-running slot waits for ever.
+    a long-running slot waits for ever. An `eager` worker commits all that it has whenever it has caught up,
+    as a drain does.
     """
 
     def __init__(
-        self, log: Log, handler: Handler, *, stop: Callable[[], bool], patience_s: float = math.inf,
-        observe: Callable[[Progress], None] = lambda progress: None, clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
+        self,
+        log: Log,
+        handler: Handler,
+        *,
+        stop: Callable[[], bool],
+        patience_s: float = math.inf,
+        eager: bool = False,
+        observe: Callable[[Progress], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._log = log
         self._handler = handler
         self._stop = stop
         self._patience_s = patience_s
+        self._eager = eager
         self._observe = observe
         self._clock = clock
         self._generation = -1
@@ -95,6 +104,8 @@ class Worker:
                 self._generation = self._log.generation
                 self._handler.reset()
             self._handler.handle(batch)
+            if self._eager and not batch.records:
+                self._handler.flush()
         except (Retryable, InputLost) as error:
             self._begin_pause(error)
 

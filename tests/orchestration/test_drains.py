@@ -44,7 +44,7 @@ def materialize(
     def assets(context: dg.AssetExecutionContext):
         yield from drain_outputs(context, outputs, owner, settings=lambda: settings, drain=drain)
 
-    chosen = dg.AssetSelection.keys(*selected) if selected else None
+    chosen = dg.AssetSelection.assets(*map(dg.AssetKey.from_user_string, selected)) if selected else None
     result = dg.materialize([assets], selection=chosen)
     return {
         event.asset_key.to_user_string(): {name: value.value for name, value in event.materialization.metadata.items()}

@@ -37,14 +37,22 @@ class Outside:
 class Run:
     """A worker over the fake broker whose clock moves with each look at `until`."""
 
-    def __init__(self, broker: FakeBroker, outside: Outside, *, patience_s: float = math.inf) -> None:
+    def __init__(
+        self, broker: FakeBroker, outside: Outside, *, patience_s: float = math.inf, eager: bool = False
+    ) -> None:
         self.clock = FakeClock()
         self.broker = broker
         self.log: FakeLog = rig.open_log(broker)
         self.seen: list[Progress] = []
         handler = Transformer(self.log, rig.scribe(), outside.decide, clock=self.clock, ready=outside.ready)
         self.worker = Worker(
-            self.log, handler, stop=lambda: False, patience_s=patience_s, observe=self.seen.append, clock=self.clock
+            self.log,
+            handler,
+            stop=lambda: False,
+            patience_s=patience_s,
+            eager=eager,
+            observe=self.seen.append,
+            clock=self.clock,
         )
 
     def steps(self, count: int, *, each_s: float = 1.0, before: Callable[[int], None] = lambda step: None) -> Progress:
@@ -184,3 +192,9 @@ def test_a_rebalance_between_two_slots_repeats_and_loses_nothing() -> None:
 
     run.steps(20, before=disturb)
     assert rig.values(broker) == sorted([*(b"%d" % n for n in range(10)), b"late4", b"late8"], key=str)
+
+
+def test_an_eager_worker_commits_bare_progress_without_waiting_for_a_second() -> None:
+    broker = rig.broker()
+    Run(broker, Outside(), eager=True).steps(3, each_s=0.0)
+    assert {at.offset for at in broker.offsets["g"].values()} == {0}

@@ -1,0 +1,237 @@
+"""The command line: `fraud-platform COMMAND`. Says what to do; the commands themselves are in `commands/`.
+
+Whatever is heavy is imported inside the command that needs it, so that help and mistakes answer at once.
+"""
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fraud_platform.errors import FraudPlatformError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fraud_platform.settings import Settings
+
+PROGRAM = "fraud-platform"
+FAILED, INTERRUPTED = 1, 130
+LOG_LINES = 100
+
+
+class _OneSentence(TyperGroup):
+    """Turns what goes wrong on purpose into one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit 1 for our errors, 130 for Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except FraudPlatformError as error:
+            typer.echo(f"{PROGRAM}: {error}", err=True)
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            typer.echo("\nInterrupted.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name=PROGRAM,
+    cls=_OneSentence,
+    help="Real-time bank-fraud detection: Dagster on Apache Kafka, every transaction accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain text: the decorated one costs more than the rest of the start.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StageName = Annotated[str, typer.Argument(metavar="STAGE", help="banks, ingestion, projection, ...")]
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    # Libraries' log lines are for services; what a person must know is said by the commands.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        app(prog_name=PROGRAM)
+    except BrokenPipeError:
+        _hush()
+
+
+# The platform ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def up(
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Demo banks on or off; default: on embedded Kafka only.")
+    ] = None,
+    dagster: Annotated[
+        bool, typer.Option("--dagster/--no-dagster", help="Run Dagster too, or leave it to a `dagster dev` of yours.")
+    ] = True,
+) -> None:
+    """Start everything and wait until it works; again: mend what died."""
+    from fraud_platform.commands import stack, stages
+
+    settings, console = _settings(), _console()
+    hooks = stages.hooks(demo)
+    running = stack.up(settings, demo=bool(demo), dagster=dagster, console=console, stages=hooks)
+    if not dagster:
+        hooks.begin(running, bool(demo))
+
+
+@app.command()
+def down() -> None:
+    """Stop everything in order; the data stay."""
+    from fraud_platform.commands import stack, stages
+
+    settings, console = _settings(), _console()
+    stages.end_foreign_runs(settings, console)
+    stack.down(settings, console=console, stages=stages.hooks(None))
+
+
+@app.command()
+def status(json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Show services, stages (slots, lag, rate, last ledger entry) and dead letters."""
+    from fraud_platform.commands.status import status as show
+
+    show(_settings(), _console(), as_json=json)
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="kafka, registry, mongod, dagster-code, ...")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+) -> None:
+    """Print the end of a service's log."""
+    from fraud_platform.commands import stack
+
+    stack.logs(_settings(), service, follow=follow, lines=LOG_LINES, write=_write_at_once)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is wrong and how to mend it; exit 0 when all is well."""
+    from fraud_platform.commands.doctor import doctor as examine
+
+    raise typer.Exit(examine(_console(), environment=dict(os.environ)))
+
+
+@app.command()
+def env() -> None:
+    """Print `export` lines, so that other clients find the running stack: eval "$(fraud-platform env)"."""
+    from fraud_platform.commands.env import env as lines
+
+    typer.echo("\n".join(lines(_settings())))
+
+
+# Stages ---------------------------------------------------------------------------------------------
+
+
+@app.command()
+def start(stage: StageName) -> None:
+    """Switch a stage on and wait until it works."""
+    from fraud_platform.commands import stages
+
+    stages.start(_settings(), stage, _console())
+
+
+@app.command()
+def stop(stage: StageName) -> None:
+    """Drain a stage and keep it down until it is started again."""
+    from fraud_platform.commands import stages
+
+    stages.stop(_settings(), stage, _console())
+
+
+@app.command()
+def restart(stage: StageName) -> None:
+    """Drain a stage and start it with the present settings and code."""
+    from fraud_platform.commands import stages
+
+    stages.restart(_settings(), stage, _console())
+
+
+# Data -----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def topic(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="fraudulent-transactions-result, users, ledger, ...")],
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="The first records, not the last.")] = False,
+    limit: Annotated[int | None, typer.Option(help="At most so many records; default: the last 10.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new records.")] = False,
+    envelope: Annotated[bool, typer.Option("--envelope", help="With partition, offset, key and headers.")] = False,
+) -> None:
+    """Print a topic's records, one JSON value a line."""
+    from fraud_platform.commands.topic import topic as show
+
+    code = show(
+        _settings(),
+        name,
+        from_beginning=from_beginning,
+        limit=limit,
+        follow=follow,
+        envelope=envelope,
+        out=sys.stdout,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def send(file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; - reads standard input.")]) -> None:
+    """Send JSON lines to bank-transactions; bad lines are listed, not sent."""
+    from fraud_platform.commands.send import send as submit
+
+    raise typer.Exit(submit(_settings(), file, _console()))
+
+
+@app.command()
+def query(
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="mongo")],
+    name_or_text: Annotated[
+        str | None, typer.Argument(metavar="[NAME|TEXT]", help="A ready query or your own; none lists the ready ones.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,
+) -> None:
+    """Run a ready query or your own, e.g. 'db.transactions.find({})'."""
+    from fraud_platform.commands.query import query as ask
+
+    raise typer.Exit(ask(_settings(), engine, name_or_text, as_json=json, as_csv=csv, limit=limit, console=_console()))
+
+
+# ----------------------------------------------------------------------------------------------------
+
+
+def _settings() -> "Settings":
+    """The settings; what `fraud-platform env` put into this shell no longer counts for our child processes either."""
+    from fraud_platform.settings import load, without_embedded
+
+    for name in os.environ.keys() - without_embedded(os.environ).keys():
+        del os.environ[name]
+    return load()
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _write_at_once(text: str) -> None:
+    if text:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _hush() -> None:
+    """The reader of our output left: neither a complaint now nor one from the flush at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(FAILED)

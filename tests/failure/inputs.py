@@ -1,0 +1,97 @@
+"""The list of records that go into the platform, written to a file that feeder and verifier share."""
+
+import base64
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
+from tests.builders import party, transfer
+
+ACCOUNTS = 40
+RUBBISH: tuple[bytes | None, ...] = (
+    b"\xff\xfe not text",
+    b"{",
+    b"[]",
+    None,
+    json.dumps(transfer("bad-amount", amount=-1)).encode(),
+    json.dumps(transfer("bad-digits", amount="0.1234567891")).encode(),
+    json.dumps(transfer("bad-date", transfer_date="yesterday")).encode(),
+    json.dumps({name: value for name, value in transfer("no-verdict").items() if name != "evaluation"}).encode(),
+    json.dumps(transfer("no-receiver", receiver_details=None)).encode(),
+)
+KINDS = {
+    "fraudulent": 30, "small": 32, "large": 14, "mule": 8, "legitimate": 6, "odd": 2, "rubbish": 4, "endless": 1,
+    "repeat": 6,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record of bank-transactions."""
+
+    key: str | None
+    value: bytes | None
+
+
+def make_inputs(count: int, *, seed: int) -> list[Line]:
+    """`count` records in which every kind occurs; ids of repeats were sent before, from the same account."""
+    dice = random.Random(seed)
+    lines: list[Line] = []
+    sent: list[dict[str, Any]] = []
+    for number in range(count):
+        kind = list(KINDS)[number] if number < len(KINDS) else dice.choices(list(KINDS), list(KINDS.values()))[0]
+        if kind == "rubbish":
+            lines.append(Line(dice.choice([None, "anything"]), RUBBISH[number % len(RUBBISH)]))
+            continue
+        value = _repeated(dice, sent) if kind == "repeat" else _transfer(dice, kind, f"t-{number:05d}")
+        sent.append(value)
+        lines.append(Line(value["sender_bank_account"], json.dumps(value).encode()))
+    return lines
+
+
+def _transfer(dice: random.Random, kind: str, name: str) -> dict[str, Any]:
+    sender, receiver = dice.sample(range(ACCOUNTS), 2)
+    amount = f"{dice.randrange(1, 9_000)}.{dice.randrange(100):02d}"
+    changes: dict[str, Any] = {"amount": amount, "evaluation": "unidentified"}
+    details = party(f"u-{receiver}", name=f"Name {dice.randrange(10)}", bank_account=f"ACC-{receiver}")
+    if kind in ("fraudulent", "legitimate"):
+        changes["evaluation"] = kind
+    elif kind == "odd":
+        changes["evaluation"] = "FRAUD (certain)"
+    elif kind == "large":
+        changes["amount"] = str(10_000 + dice.randrange(100_000))
+    elif kind == "mule":
+        details["bank_account"] = dice.choice(DEMO_MULE_ACCOUNTS)
+    elif kind == "endless":
+        details["address"] = "x" * 70_000  # good for the platform, too long for the validator
+    return transfer(
+        name,
+        sender_bank_account=f"ACC-{sender}",
+        sender_details=party(f"u-{sender}", name=f"Name {dice.randrange(10)}", ssn=f"9{sender:08d}"),
+        receiver_bank_account=details["bank_account"],
+        receiver_details=details,
+        **changes,
+    )
+
+
+def _repeated(dice: random.Random, sent: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The bank sends a transfer again, at times with another status."""
+    return dice.choice(sent) | {"status": dice.choice(["completed", "reversed"])}
+
+
+def save(lines: Sequence[Line], path: Path) -> None:
+    path.write_text("".join(json.dumps([line.key, _text(line.value)]) + "\n" for line in lines))
+
+
+def read(path: Path) -> Iterator[Line]:
+    for text in path.read_text().splitlines():
+        key, value = json.loads(text)
+        yield Line(key, None if value is None else base64.b64decode(value))
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()

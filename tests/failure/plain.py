@@ -1,0 +1,138 @@
+"""Topics and stores through their own clients: nothing here comes from the platform."""
+
+import io
+import json
+import struct
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import fastavro
+from botocore.config import Config
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+Position = tuple[int, int]
+"""(partition, offset)"""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Addresses and names of one platform, as they stand in a JSON file."""
+
+    bootstrap: str
+    registry: str
+    prefix: str
+    mongodb: str
+    database: str
+    s3: str
+    s3_access_key: str
+    s3_secret_key: str
+    bucket: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A committed record."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def position(self) -> Position:
+        return (self.partition, self.offset)
+
+
+class Topics:
+    """Reads whole topics, committed records only, and decodes the Confluent wire format."""
+
+    def __init__(self, where: Where, *, group: str = "nobody") -> None:
+        self._where = where
+        self._schemas: dict[int, Any] = {}
+        self._consumer = Consumer({
+            "bootstrap.servers": where.bootstrap,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        })
+
+    def __enter__(self) -> "Topics":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def partitions(self, topic: str) -> list[TopicPartition]:
+        name = self._where.prefix + topic
+        found = self._consumer.list_topics(name, timeout=10).topics[name]
+        assert found.error is None, f"{name}: {found.error}"
+        return [TopicPartition(name, number) for number in sorted(found.partitions)]
+
+    def committed(self, topic: str) -> dict[int, int]:
+        """The group's offsets; only stable ones. Partitions without one are left out."""
+        found = self._consumer.committed(self.partitions(topic), timeout=10)
+        return {each.partition: each.offset for each in found if each.offset >= 0}
+
+    def read(self, topic: str, starts: Mapping[int, int] | None = None) -> list[Row]:
+        """Every committed record from the beginning, or from `starts`, to the present end."""
+        return sorted(self._rows(topic, starts or {}), key=lambda row: row.position)
+
+    def _rows(self, topic: str, starts: Mapping[int, int]) -> Iterator[Row]:
+        assigned = self.partitions(topic)
+        for each in assigned:
+            low, _ = self._consumer.get_watermark_offsets(each, timeout=10)
+            each.offset = max(low, starts.get(each.partition, low))
+        self._consumer.assign(assigned)
+        open_partitions = {each.partition for each in assigned}
+        while open_partitions:
+            message = self._consumer.poll(10)
+            assert message is not None, f"{topic} sends nothing"
+            error = message.error()
+            if error is None:
+                headers = {name: value.decode() for name, value in message.headers() or []}
+                position = (message.partition(), message.offset(), message.timestamp()[1])
+                yield Row(*position, message.key(), message.value(), headers)
+            else:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                open_partitions.discard(message.partition())
+        self._consumer.unassign()
+
+    def decode(self, value: bytes | None) -> dict[str, Any]:
+        assert value is not None
+        magic, schema_id = struct.unpack_from(">bI", value)
+        assert magic == 0
+        if schema_id not in self._schemas:
+            with urllib.request.urlopen(f"{self._where.registry}/schemas/ids/{schema_id}", timeout=10) as reply:
+                self._schemas[schema_id] = fastavro.parse_schema(json.loads(json.load(reply)["schema"]))
+        decoded: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
+        return decoded
+
+
+def s3_client(where: Where) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=where.s3,
+        aws_access_key_id=where.s3_access_key,
+        aws_secret_access_key=where.s3_secret_key,
+        region_name="us-east-1",
+        config=Config(proxies={}, s3={"addressing_style": "path"}),
+    )
+
+
+def lake_objects(where: Where, topic: str) -> dict[str, bytes]:
+    """Every object of the topic's folder."""
+    client = s3_client(where)
+    prefix = f"fraudulent-transactions/{where.prefix}{topic}/"
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=where.bucket, Prefix=prefix)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    return {key: client.get_object(Bucket=where.bucket, Key=key)["Body"].read() for key in keys}

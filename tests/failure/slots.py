@@ -1,0 +1,127 @@
+"""Stage processes under a small supervisor that starts a dead one again at once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from fraud_platform.local.stack import clean_environment
+from fraud_platform.settings import ENDPOINTS_FILE, Settings
+from tests.failure.plain import Where
+
+CHECK_S = 0.02
+KILLED = -signal.SIGKILL
+
+
+def where_of(settings: Settings) -> Where:
+    """What an outsider has to know about the platform of these settings."""
+    secret = settings.local_s3_secret_key
+    return Where(
+        bootstrap=settings.require("KAFKA_BOOTSTRAP_SERVERS"),
+        registry=settings.require("SCHEMA_REGISTRY_URL"),
+        prefix=settings.prefix,
+        mongodb=settings.mongodb_address,
+        database=settings.mongodb_database,
+        s3=settings.require("AWS_ENDPOINT_URL_S3"),
+        s3_access_key=settings.local_s3_access_key or "",
+        s3_secret_key=secret.get_secret_value() if secret else "",
+        bucket=settings.lake_bucket,
+    )
+
+
+def environment_of(settings: Settings, endpoints: dict[str, str]) -> dict[str, str]:
+    """What a stage process needs to work with these settings; puts the endpoints where it looks for them."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    (settings.data_dir / ENDPOINTS_FILE).write_text(json.dumps(endpoints))
+    own = {
+        "FRAUD_PREFIX": settings.prefix,
+        "FRAUD_MONGODB_DATABASE": settings.mongodb_database,
+        "FRAUD_LAKE_BUCKET": settings.lake_bucket,
+        "FRAUD_DATA_DIR": str(settings.data_dir),
+        "FRAUD_LAKE_FLUSH_SECONDS": str(settings.flush_seconds),
+        "FRAUD_PII_KEY": settings.pii_key.get_secret_value() if settings.pii_key else "",
+        "FRAUD_VALIDATOR_URL": settings.require("FRAUD_VALIDATOR_URL"),
+        "FRAUD_AWS": "local",
+    }
+    addresses = {name: value for name, value in endpoints.items() if name.isupper()}
+    return {**clean_environment(), **addresses, **own}
+
+
+def save_where(where: Where, path: Path) -> Path:
+    path.write_text(json.dumps(asdict(where)))
+    return path
+
+
+class Slots:
+    """One process per stage, `python -m fraud_platform.runtime STAGE --slot 0`; `ended` keeps each exit."""
+
+    def __init__(self, stages: Sequence[str], environment: dict[str, str], logs: Path) -> None:
+        self._environment = environment
+        self._logs = logs
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self.processes = {stage: self._start(stage) for stage in stages}
+        self.ended: list[tuple[str, int]] = []
+        self._watch = threading.Thread(target=self._keep_alive, daemon=True)
+        self._watch.start()
+
+    def _start(self, stage: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "fraud_platform.runtime", stage, "--slot", "0"]
+        with (self._logs / f"{stage}.log").open("ab") as log:
+            return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+    def _keep_alive(self) -> None:
+        while not self._stopping.wait(CHECK_S):
+            with self._lock:
+                for stage, process in self.processes.items():
+                    if process.poll() is not None:
+                        self.ended.append((stage, process.returncode))
+                        self.processes[stage] = self._start(stage)
+
+    def kill(self, stage: str, process: "subprocess.Popen[bytes]") -> None:
+        """kill -9, and wait until its successor is there."""
+        process.kill()
+        while self.processes[stage] is process:
+            time.sleep(CHECK_S)
+
+    def stop(self, timeout_s: float) -> dict[str, int]:
+        """SIGTERM to all; their exit codes. One that does not leave within `timeout_s` is killed."""
+        self._stopping.set()
+        self._watch.join()
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + timeout_s
+        return {stage: _leave(process, deadline) for stage, process in self.processes.items()}
+
+    def log(self) -> str:
+        """The end of what each has said."""
+        return "\n".join(f"{path.stem}: {path.read_text()[-800:]}" for path in sorted(self._logs.glob("*.log")))
+
+
+def _leave(process: "subprocess.Popen[bytes]", deadline: float) -> int:
+    try:
+        return process.wait(max(0.01, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return KILLED
+
+
+@contextmanager
+def frozen(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """The processes stand still inside the block, the first one first; those still there go on after it."""
+    try:
+        for process in processes:
+            os.kill(process.pid, signal.SIGSTOP)
+        yield
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                os.kill(process.pid, signal.SIGCONT)
