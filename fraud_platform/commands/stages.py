@@ -1,5 +1,6 @@
 """`start`, `stop` and `restart` of a stage, and what `up` and `down` ask of Dagster."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -196,14 +197,15 @@ def foreign_processes(settings: Settings) -> Iterator[tuple[int, bool]]:
     for found in psutil.process_iter():
         try:
             environment = found.environ()
-            if environment.get("DAGSTER_HOME") != home or STACK_MARK in environment:
+            if environment.get("DAGSTER_HOME") != home or STACK_MARK in environment or found.pid == os.getpid():
                 continue
             command = " ".join(found.cmdline())
         except (psutil.Error, OSError):
             continue
-        if "dagster._daemon" in command:
-            yield found.pid, True
-        elif "dagster" in command and "api grpc" in command.replace("\x00", " "):
-            yield found.pid, False
-        elif "multiprocessing.spawn" in command or "dagster api execute_run" in command:
-            yield found.pid, False
+        if any(part in command for part in _DAGSTER_PARTS):
+            yield found.pid, _DAEMON in command
+
+
+_DAEMON = "dagster._daemon"
+# Daemon, code server, and the process of an op.
+_DAGSTER_PARTS = (_DAEMON, "dagster api grpc", "multiprocessing.spawn", "dagster api execute_run")

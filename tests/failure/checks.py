@@ -92,7 +92,7 @@ def dead_lettered(e: Evidence) -> Iterator[str]:
         if value["transaction_id"] in endless:
             expected[f"{UNIDENTIFIED}/{row.partition}/{row.offset} from validation"] = row.value
     found = [(_origin(e, row), row.value) for row in e.rows[DEAD]]
-    yield from difference(DEAD, expected, (origin for origin, _ in found))
+    yield from difference(DEAD, list(expected), (origin for origin, _ in found))
     for origin, value in found:
         if origin in expected and expected[origin] != value:
             yield f"{DEAD}: {origin} has other bytes than its source"
@@ -135,7 +135,7 @@ def in_mongodb(e: Evidence) -> Iterator[str]:
             )
         documents = e.documents[topic]
         what = f"MongoDB {collection}"
-        yield from difference(what, newest, (document["_id"] for document in documents))
+        yield from difference(what, list(newest), (document["_id"] for document in documents))
         for document in documents:
             at, value = newest.get(document["_id"], ((-1, -1), {}))
             stored = {name: each for name, each in document.items() if name not in ("_id", *POSITION)}

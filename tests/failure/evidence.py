@@ -15,7 +15,7 @@ from bson.decimal128 import Decimal128
 from pymongo import MongoClient
 
 from tests.failure.inputs import Line
-from tests.failure.plain import Row, Topics, Where, lake_objects
+from tests.failure.plain import Row, Topics, Where, committed_offsets, lake_objects
 
 BANK, DEAD, LEDGER = "bank-transactions", "dead-letters", "ledger"
 FRAUDULENT, UNIDENTIFIED = "fraudulent-transactions", "unidentified-transactions"
@@ -121,9 +121,9 @@ def _plain(document: Mapping[str, Any]) -> Value:
 
 
 def _committed(where: Where) -> dict[tuple[str, str, int], int]:
-    found: dict[tuple[str, str, int], int] = {}
-    for stage, read in READS.items():
-        with Topics(where, group=f"{where.prefix}fraud-platform.{stage}") as topics:
-            for topic in read:
-                found |= {(stage, topic, number): at for number, at in topics.committed(topic).items()}
-    return found
+    return {
+        (stage, topic, number): at
+        for stage, read in READS.items()
+        for topic in read
+        for number, at in committed_offsets(where, f"fraud-platform.{stage}", topic).items()
+    }

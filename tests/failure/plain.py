@@ -3,15 +3,16 @@
 import io
 import json
 import struct
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import fastavro
 from botocore.config import Config
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 Position = tuple[int, int]
 """(partition, offset)"""
@@ -51,16 +52,17 @@ class Row:
 class Topics:
     """Reads whole topics, committed records only, and decodes the Confluent wire format."""
 
-    def __init__(self, where: Where, *, group: str = "nobody") -> None:
+    def __init__(self, where: Where) -> None:
         self._where = where
         self._schemas: dict[int, Any] = {}
         self._consumer = Consumer({
             "bootstrap.servers": where.bootstrap,
-            "group.id": group,
+            "group.id": "nobody",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 10,  # a longer one holds up every other question on the connection
         })
 
     def __enter__(self) -> "Topics":
@@ -77,11 +79,6 @@ class Topics:
         found = self._consumer.list_topics(name, timeout=10).topics[name]
         assert found.error is None, f"{name}: {found.error}"
         return [TopicPartition(name, number) for number in sorted(found.partitions)]
-
-    def committed(self, topic: str) -> dict[int, int]:
-        """The group's offsets; only stable ones. Partitions without one are left out."""
-        found = self._consumer.committed(self.partitions(topic), timeout=10)
-        return {each.partition: each.offset for each in found if each.offset >= 0}
 
     def read(self, topic: str, starts: Mapping[int, int] | None = None) -> list[Row]:
         """Every committed record from the beginning, or from `starts`, to the present end."""
@@ -116,6 +113,32 @@ class Topics:
                 self._schemas[schema_id] = fastavro.parse_schema(json.loads(json.load(reply)["schema"]))
         decoded: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
         return decoded
+
+
+def committed_offsets(where: Where, group: str, topic: str) -> dict[int, int]:
+    """The group's offsets per partition, those of an open transaction apart; partitions without one are left out."""
+    properties = {"bootstrap.servers": where.bootstrap, "group.id": where.prefix + group}
+    # A reader of committed data would wait for the end of a transaction that holds offsets.
+    consumer = Consumer({**properties, "enable.auto.commit": False, "isolation.level": "read_uncommitted"})
+    try:
+        count = len(consumer.list_topics(where.prefix + topic, timeout=10).topics[where.prefix + topic].partitions)
+        found = _ask(lambda: consumer.committed([TopicPartition(where.prefix + topic, n) for n in range(count)], 10))
+    finally:
+        consumer.close()
+    return {each.partition: each.offset for each in found if each.offset >= 0}
+
+
+def _ask(question: Callable[[], list[TopicPartition]], patience_s: float = 20) -> list[TopicPartition]:
+    """Ask again while the broker is still looking for the group's coordinator."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return question()
+        except KafkaException as error:
+            starting = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+            if error.args[0].code() not in starting or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def s3_client(where: Where) -> Any:

@@ -18,7 +18,7 @@ from fraud_platform.settings import Settings
 from tests.conftest import fresh_settings
 from tests.failure.evidence import READS
 from tests.failure.inputs import make_inputs, save
-from tests.failure.plain import Topics
+from tests.failure.plain import Topics, committed_offsets
 from tests.failure.slots import KILLED, Slots, environment_of, frozen, save_where, where_of
 from tests.validator_api.service import running_validator
 
@@ -42,15 +42,10 @@ class Executioner:
     """Kills stage processes, each at a moment when it demonstrably has input that is not committed."""
 
     def __init__(self, settings: Settings, slots: Slots, feeder: "subprocess.Popen[bytes]", dice: random.Random) -> None:
-        where = where_of(settings)
+        self._where = where_of(settings)
         self._slots = slots
         self._feeder = feeder
         self._dice = dice
-        self._topics = {stage: Topics(where, group=settings.prefix + f"fraud-platform.{stage}") for stage in READS}
-
-    def close(self) -> None:
-        for topics in self._topics.values():
-            topics.close()
 
     def wait_for_progress(self, stage: str, since: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Until the stage has committed more than `since`, so that it is at work and not starting."""
@@ -61,15 +56,15 @@ class Executioner:
         return now
 
     def committed(self, stage: str) -> dict[tuple[str, int], int]:
-        topics = self._topics[stage]
-        return {(topic, p): at for topic in READS[stage] for p, at in topics.committed(topic).items()}
+        offsets = {topic: committed_offsets(self._where, f"fraud-platform.{stage}", topic) for topic in READS[stage]}
+        return {(topic, number): at for topic, found in offsets.items() for number, at in found.items()}
 
     def uncommitted(self, stage: str) -> int:
         """Committed records of the stage's inputs at or above the group's offsets; markers do not count."""
         at = self.committed(stage)
-        topics = self._topics[stage]
         starts = {topic: {p: offset for (name, p), offset in at.items() if name == topic} for topic in READS[stage]}
-        return sum(len(topics.read(topic, starts[topic])) for topic in READS[stage])
+        with Topics(self._where) as topics:
+            return sum(len(topics.read(topic, starts[topic])) for topic in READS[stage])
 
     def kill(self, stage: str) -> Kill:
         """Freeze the process at a random moment, then everybody else; look; kill it, or let all go on and try again."""
@@ -129,7 +124,6 @@ def trial(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFa
         finally:
             feeder.kill()
             feeder.wait()
-            executioner.close()
             began = time.monotonic()
             exits = slots.stop(2 * STOP_S)
             took = time.monotonic() - began

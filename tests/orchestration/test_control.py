@@ -42,7 +42,6 @@ def op(settings: Settings, home: DagsterInstance) -> Iterator[subprocess.Popen[b
     """A stored run of the lake and the process that fills it."""
     run = store_run(home, LAKE, DagsterRunStatus.STARTED)
     with subprocess.Popen([sys.executable, "-c", OP, home.root_directory, run.run_id, "obey"]) as process:
-        control.wait_until_consuming(settings, 0)
         wait_for_work(settings)
         yield process
         process.kill()
@@ -159,6 +158,12 @@ def test_waiting_ends_in_time_and_says_who_is_late(settings: Settings, home: Dag
     states = control.wait_until_consuming(settings, 0.1)
     late = [state.name for state in states if state.keeper_on and not control.is_working(state, settings)]
     assert "ingestion" in late
+
+
+def test_stages_are_listed_by_what_they_lack(settings: Settings, home: DagsterInstance) -> None:
+    control.keeper(home, LAKE).off()
+    assert control.switched_off(settings) == ["banks", "lake"]
+    assert control.waiting_for(settings) == ["ingestion", "projection", "validation", "documents"]
 
 
 def test_waiting_counts_a_working_op(settings: Settings, op: subprocess.Popen[bytes]) -> None:
