@@ -1,0 +1,147 @@
+"""`fraud-platform doctor`: what is wrong, and how to mend it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from rich.console import Console
+from rich.text import Text
+
+from fraud_platform.commands import health, machine
+from fraud_platform.commands.finding import Finding, Level, note, ok, problem
+from fraud_platform.errors import ConfigurationError
+from fraud_platform.local import catalogue, downloads, java, mongod, s3
+from fraud_platform.local.catalogue import CATALOGUE, DAGSTER
+from fraud_platform.local.folder import Folder, read_json
+from fraud_platform.local.ports import is_free
+from fraud_platform.settings import CHECKOUT, Settings, read_endpoints
+
+_MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("problem", "red")}
+
+
+def doctor(console: Console, *, environment: Mapping[str, str]) -> int:
+    """Print every finding as it is made; returns 0 when none of them is a problem, else 1."""
+    problems = 0
+    for finding in examine(environment):
+        problems += finding.level is Level.PROBLEM
+        _show(finding, console)
+    count = "one problem" if problems == 1 else f"{problems} problems"
+    console.print(f"\n[red]{count}[/] to mend" if problems else "\n[green]All is well.[/]")
+    return 1 if problems else 0
+
+
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """All findings: settings first, since the others depend on them."""
+    names = {*environment, *_dotenv()}
+    yield from machine.unknown_names(names)
+    folder = environment.get("FRAUD_EMBEDDED")
+    yield from machine.stale_shell(environment, read_endpoints(Path(folder)) if folder else {})
+    try:
+        settings = Settings.from_environment({**_dotenv(), **environment})
+    except ConfigurationError as error:
+        yield problem("Settings", str(error), "Change the variables or .env; .env.example describes each.")
+        return
+    yield ok("Settings", "all readable")
+    yield from examine_machine(settings)
+    yield from examine_platform(settings)
+
+
+def _dotenv() -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(CHECKOUT / ".env").items() if value is not None}
+
+
+def examine_machine(settings: Settings) -> Iterator[Finding]:
+    """Python, programs, downloads, disk and ports, for the services that we start ourselves."""
+    elsewhere = catalogue.external(settings, read_endpoints(settings.data_dir))
+    embedded = [name for name in CATALOGUE if name not in elsewhere]
+    yield machine.python(sys.version_info[:2], in_venv=sys.prefix != sys.base_prefix)
+    yield from machine.system(*machine.this_system(), embedded)
+    yield from machine.programs(_programs(embedded))
+    cache = downloads.cache_dir()
+    yield from machine.downloads(
+        catalogue.bundles_of(embedded), lambda bundle: downloads.is_cached(bundle, cache), cache
+    )
+    yield machine.disk(shutil.disk_usage(_existing(settings.data_dir)).free, settings.data_dir)
+    yield _writable(settings.data_dir)
+    yield from _ports(settings, embedded)
+
+
+def _programs(embedded: Iterable[str]) -> dict[str, Callable[[], object]]:
+    wanted = set(embedded)
+    found: dict[str, Callable[[], object]] = {}
+    if wanted & {"kafka", "registry"}:
+        found["Java"] = java.java
+    if mongod.NAME in wanted:
+        found["mongod"] = mongod.program
+    if s3.NAME in wanted:
+        found["rclone"] = _rclone
+    return found
+
+
+def _rclone() -> str:
+    beside = Path(sys.executable).parent / "rclone"
+    found = str(beside) if beside.exists() else shutil.which("rclone")
+    if not found:
+        raise ConfigurationError("rclone was not found: run `make install`, or set AWS_ENDPOINT_URL_S3.")
+    return found
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above that exists."""
+    return next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+
+
+def _writable(folder: Path) -> Finding:
+    place = _existing(folder)
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return ok("Data folder", str(folder))
+    return problem("Data folder", f"{folder} cannot be written.", "Set FRAUD_DATA_DIR to a folder of yours.")
+
+
+def _ports(settings: Settings, embedded: Iterable[str]) -> list[Finding]:
+    from fraud_platform.commands.status import service_rows
+
+    kept = {str(name): int(port) for name, port in read_json(Folder(settings.data_dir).ports).items()}
+    running = [row.name for row in service_rows(settings) if row.pid is not None and row.name in CATALOGUE]
+    return machine.ports(
+        catalogue.ports_of(embedded), kept, set(catalogue.ports_of(running)), is_free, machine.port_holder
+    )
+
+
+# The platform ---------------------------------------------------------------------------------------
+
+
+def examine_platform(settings: Settings) -> Iterator[Finding]:
+    """Services and stages; of a platform that is down only what the user runs elsewhere would be worth a look."""
+    from fraud_platform.commands.stages import foreign_processes
+    from fraud_platform.commands.status import look, service_rows
+
+    if health.is_down(service_rows(settings)):
+        yield note("Platform", "Nothing of it runs here now.", "`make up` starts it.")
+        return
+    report = look(settings)
+    own_daemons = [pid for pid, is_daemon in foreign_processes(settings) if is_daemon]
+    ours = any(row.name in DAGSTER and row.pid is not None for row in report.services)
+    yield from health.services(report.services, with_dagster=ours or not own_daemons)
+    yield from health.answers(settings)
+    yield from _dagster(settings, own_daemons, ours_runs=ours)
+    yield from health.stages(report.stages)
+
+
+def _dagster(settings: Settings, own_daemons: list[int], *, ours_runs: bool) -> Iterator[Finding]:
+    from fraud_platform.commands.stages import daemon_age_s
+
+    yield from health.daemons(own_daemons, ours_runs=ours_runs)
+    if Folder(settings.data_dir).dagster_home.exists():
+        yield health.daemon(daemon_age_s(settings))
+
+
+def _show(finding: Finding, console: Console) -> None:
+    word, style = _MARKS[finding.level]
+    line = Text(f"{word:<8}", style=style).append(f"{finding.about}: {finding.says}", style="default")
+    console.print(line, soft_wrap=True)
+    if finding.mend:
+        console.print(Text(f"{'':<8}→ {finding.mend}", style="dim"), soft_wrap=True)

@@ -1,0 +1,170 @@
+"""The doctor's look at what runs: do the services answer, is everything there, do the stages work?"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from fraud_platform.commands.finding import Finding, note, ok, problem
+from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, ServiceRow, StageRow
+from fraud_platform.errors import FraudPlatformError
+from fraud_platform.settings import Settings
+
+RESTARTS_NOTE = 3
+HEARTBEAT_LIMIT_S = 90.0
+
+
+# What the status says -------------------------------------------------------------------------------
+
+
+def is_down(services: Iterable[ServiceRow]) -> bool:
+    """Whether nothing of the platform runs here."""
+    return all(row.status in (NOT_RUNNING, ELSEWHERE) for row in services)
+
+
+def services(rows: Sequence[ServiceRow], *, with_dagster: bool) -> list[Finding]:
+    """Whether each service is as it should be while the platform runs."""
+    return [
+        _service(row)
+        for row in rows
+        if row.status != ELSEWHERE and (with_dagster or not row.name.startswith("dagster-"))
+    ]
+
+
+def _service(row: ServiceRow) -> Finding:
+    if row.status == NOT_RUNNING:
+        return problem(row.name, row.message or "It does not run.", "`make up` starts it.")
+    if row.status != "ready":
+        why = f": {row.message}" if row.message else "."
+        return problem(row.name, f"It is {row.status}{why}", f"`fraud-platform logs {row.name}` tells more.")
+    if row.restarts >= RESTARTS_NOTE:
+        return note(
+            row.name, f"It runs, after {row.restarts} restarts.", f"`fraud-platform logs {row.name}` may say why."
+        )
+    return ok(row.name, f"runs, process {row.pid}")
+
+
+def stages(rows: Sequence[StageRow]) -> list[Finding]:
+    """Whether each stage whose keeper is on has its slots, and why others are off."""
+    return [_stage(row) for row in rows]
+
+
+def _stage(row: StageRow) -> Finding:
+    start = f"`fraud-platform start {row.name}`"
+    if row.keeper_on is None:
+        return note(row.name, "Its keeper's state is unknown.")
+    if not row.keeper_on and row.why_off:
+        return problem(row.name, f"It switched itself off: {row.why_off}", f"Mend that, then {start}.")
+    if not row.keeper_on:
+        return note(row.name, "It is switched off.", f"{start} switches it on.")
+    if row.slots_live is not None and row.slots_live < row.slots_wanted:
+        return problem(
+            row.name,
+            f"{row.slots_live} of {row.slots_wanted} slots live.",
+            "Wait a minute: its keeper starts them; then look at its runs in the Dagster UI.",
+        )
+    return ok(row.name, "works")
+
+
+def daemon(age_s: float | None) -> Finding:
+    """Whether Dagster's daemon lives; `age_s` is the age of its last heartbeat in seconds."""
+    if age_s is None:
+        return problem("Dagster's daemon", "It has never run here.", "`make up` starts it.")
+    if age_s > HEARTBEAT_LIMIT_S:
+        return problem(
+            "Dagster's daemon",
+            f"Its last sign of life is {age_s:.0f} s old, so no keeper works.",
+            "`make up` starts it; `fraud-platform logs dagster-daemon` may say why it stopped.",
+        )
+    return ok("Dagster's daemon", f"lives, last sign {age_s:.0f} s ago")
+
+
+def daemons(own: Sequence[int], *, ours_runs: bool) -> list[Finding]:
+    """Whether more than one daemon works on the history; `own` = daemon processes of the user's own."""
+    if len(own) + ours_runs <= 1:
+        return []
+    shown = ", ".join(map(str, own))
+    return [
+        problem(
+            "Dagster's daemon",
+            f"Several work on one history, so that everything runs twice; yours: process {shown}.",
+            "Stop yours, or run `fraud-platform up --no-dagster`.",
+        )
+    ]
+
+
+# What the services say ------------------------------------------------------------------------------
+
+
+def answers(settings: Settings) -> list[Finding]:
+    """Ask each outside system one small question that changes nothing."""
+    checks: dict[str, Callable[[Settings], Finding]] = {
+        "Topics": _topics,
+        "Schemas": _schemas,
+        "MongoDB": _mongodb,
+        "S3": _s3,
+        "fraud-validator-api": _validator,
+    }
+    return [asked(about, partial(check, settings)) for about, check in checks.items()]
+
+
+def asked(about: str, check: Callable[[], Finding]) -> Finding:
+    """The answer to a check, an error of ours as a problem."""
+    try:
+        return check()
+    except FraudPlatformError as error:
+        return problem(about, str(error), "`make up` starts or mends embedded services; others: check their address.")
+
+
+def _topics(settings: Settings) -> Finding:
+    from fraud_platform.adapters.admin import missing_topics
+    from fraud_platform.commands import reach
+    from fraud_platform.errors import BrokerUnavailable
+
+    # A client would wait its whole timeout for a port that nobody listens on.
+    if not reach.listens(settings.require("KAFKA_BOOTSTRAP_SERVERS")):
+        raise BrokerUnavailable("Kafka does not answer.")
+    return _missing("Topics", missing_topics(settings), "all there")
+
+
+def _schemas(settings: Settings) -> Finding:
+    from fraud_platform.adapters.subjects import topics_without_schema
+
+    return _missing("Schemas", topics_without_schema(settings), "all registered")
+
+
+def _missing(about: str, names: Sequence[str], well: str) -> Finding:
+    if not names:
+        return ok(about, well)
+    return problem(about, f"Missing: {', '.join(names)}.", "`make up` creates them.")
+
+
+def _mongodb(settings: Settings) -> Finding:
+    from fraud_platform.adapters.mongo_query import rows
+    from fraud_platform.documents.shell import parse
+
+    for _ in rows(settings, parse("db.transactions.find({}).limit(1)")):
+        pass
+    return ok("MongoDB", f"answers; database {settings.mongodb_database}")
+
+
+def _s3(settings: Settings) -> Finding:
+    from fraud_platform.adapters.s3 import S3ObjectStore
+
+    # One object at most: whether the bucket can be listed is the question, not what it holds.
+    next(S3ObjectStore(settings).list("doctor/"), None)
+    return ok("S3", f"answers; bucket {settings.lake_bucket}")
+
+
+def _validator(settings: Settings) -> Finding:
+    from fraud_platform.adapters.validator import ValidatorClient
+
+    client = ValidatorClient.from_settings(settings)
+    try:
+        if client.probe():
+            return ok("fraud-validator-api", "answers")
+    finally:
+        client.close()
+    return problem(
+        "fraud-validator-api",
+        "It does not answer; validation pauses, nothing is lost.",
+        "`make up` starts the embedded one; FRAUD_VALIDATOR_URL names another.",
+    )
