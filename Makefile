@@ -10,6 +10,13 @@ PLATFORM := $(VENV)/bin/fraud-platform
 UP_FLAGS ?=
 TEST_FLAGS ?=
 
+# One line that says what pip is at; silent when nobody watches.
+define PROGRESS
+tty && /^ *(Collecting|Downloading|Installing)/ { printf "\r\033[K%.78s", $$0; fflush() }
+END { if (tty) printf "\r\033[K" }
+endef
+export PROGRESS
+
 .PHONY: help install venv up down test test-failure check clean
 
 help: ## this list
@@ -32,7 +39,9 @@ check: $(STAMP) ## style and types
 	"$(VENV)/bin/ruff" format --check .
 	"$(VENV)/bin/mypy"
 
-install venv: $(STAMP) ## only the virtual environment with all packages
+install: $(STAMP) ## only the virtual environment with all packages
+
+venv: install
 
 $(STAMP): pyproject.toml constraints.txt
 	@found=
@@ -56,7 +65,9 @@ $(STAMP): pyproject.toml constraints.txt
 	fi
 	echo "installing packages (once; a few minutes on a slow line)"
 	started=$$SECONDS
-	if ! "$(VENV)/bin/python" -m pip install --disable-pip-version-check --quiet --editable '.[local,dev]' --constraint constraints.txt; then
+	if ! "$(VENV)/bin/python" -m pip install --disable-pip-version-check --progress-bar off \
+		--editable '.[local,dev]' --constraint constraints.txt 2>&1 | tee "$(VENV)/install.log" | awk -v tty="$$(test -t 1 && echo 1)" "$$PROGRESS"; then
+		tail -n 5 "$(VENV)/install.log" >&2
 		echo "The packages could not be installed; check the network (HTTPS_PROXY) and run make again." >&2
 		exit 1
 	fi

@@ -178,9 +178,9 @@ DOCUMENTS = Stage(
     about="Keeps the newest version of each result, user and decision in MongoDB.",
 )  # fmt: skip
 
-STAGES: Mapping[str, Stage] = MappingProxyType({
-    stage.name: stage for stage in (BANKS, INGESTION, PROJECTION, VALIDATION, LAKE, DOCUMENTS)
-})
+STAGES: Mapping[str, Stage] = MappingProxyType(
+    {stage.name: stage for stage in (BANKS, INGESTION, PROJECTION, VALIDATION, LAKE, DOCUMENTS)}
+)
 
 
 def writers_of(topic: Topic) -> tuple[Stage, ...]:

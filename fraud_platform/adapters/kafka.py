@@ -90,8 +90,8 @@ class KafkaLog(Log):
     """See `Log`. Create it inside the process and thread that use it; no client survives a fork."""
 
     def __init__(
-        self, settings: Settings, stage: Stage, slot: str, *, resume_points: ResumePoints = lambda partitions: {},
-    ) -> None:  # fmt: skip
+        self, settings: Settings, stage: Stage, slot: str, *, resume_points: ResumePoints = lambda _: {}
+    ) -> None:
         naming = settings.naming
         self._settings = settings
         self._transactional_id = naming.transactional_id(stage, slot)
@@ -166,7 +166,7 @@ class KafkaLog(Log):
         self._forget()
         self._unsettled = partitions
 
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         """Nothing is open here: polls happen between transactions only."""
         with contextlib.suppress(KafkaException):
             consumer.unassign()
@@ -276,7 +276,7 @@ class KafkaLog(Log):
             return lambda error, _: refused.append(output) if error and error.code() in _REFUSED else None
 
         self._renew_producer()
-        producer = cast(Producer, self._producer)
+        producer = cast("Producer", self._producer)
         try:
             producer.begin_transaction()
             self._produce(producer, outputs, report)

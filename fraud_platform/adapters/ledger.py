@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fraud_platform.adapters.avro import AvroReader
-from fraud_platform.adapters.topic_reader import read_to_end
+from fraud_platform.adapters.reader import read_to_end
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.runtime.ledger import Entry
 from fraud_platform.runtime.log import Partition
@@ -12,11 +12,11 @@ from fraud_platform.topology import Stage, Topic
 
 
 def read_ledger(
-    settings: Settings, reader: AvroReader, stage: Stage, *, starts: Mapping[int, int] | None = None,
-) -> Iterator[Entry]:  # fmt: skip
+    settings: Settings, reader: AvroReader, stage: Stage, *, starts: Mapping[int, int] | None = None
+) -> Iterator[Entry]:
     """The stage's ledger entries, oldest first, up to the end seen now; `starts` = offsets per ledger partition."""
     key = stage.name.encode()
-    for record in read_to_end(settings, settings.naming.topic(Topic.LEDGER), starts=starts):
+    for record in read_to_end(settings, Topic.LEDGER, starts=starts):
         if record.key != key:
             continue
         value = reader.decode(record.value)
@@ -25,8 +25,8 @@ def read_ledger(
 
 
 def resume_points(
-    settings: Settings, reader: AvroReader, stage: Stage,
-) -> Callable[[Sequence[Partition]], dict[Partition, int]]:  # fmt: skip
+    settings: Settings, reader: AvroReader, stage: Stage
+) -> Callable[[Sequence[Partition]], dict[Partition, int]]:
     """Where a group without offsets goes on: the end of its last ledger entry per partition."""
 
     def find(partitions: Sequence[Partition]) -> dict[Partition, int]:

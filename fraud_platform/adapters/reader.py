@@ -21,6 +21,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
 
 _POLL_S = 0.2
+_GATHER_S = 0.005
 _BATCH = 500
 _RETRY_S = 0.1
 _PASSING = frozenset(
@@ -100,8 +101,10 @@ class TopicReader:
         self._consumer.assign([TopicPartition(self._name, p, starts[p]) for p in sorted(still)])
         silent_since = time.monotonic()
         while still and not stop():
-            messages = self._consumer.consume(_BATCH, _POLL_S)
+            # Asked for many at once, the client waits for all of them until the time is over.
+            messages = self._consumer.consume(1, _POLL_S)
             if messages:
+                messages += self._consumer.consume(_BATCH, _GATHER_S)
                 silent_since = time.monotonic()
             elif ends is not None and time.monotonic() - silent_since > self._timeout_s:
                 raise BrokerUnavailable(f"Kafka went silent while {self._name} was read; is it running?")
@@ -168,6 +171,20 @@ def _stored(message: Message) -> Stored:
         value=message.value(),
         headers=tuple(message.headers() or ()),
     )
+
+
+def end_offsets(settings: Settings, topic: Topic) -> dict[int, int]:
+    """The last stable offset of each partition now; raises as `TopicReader.bounds`."""
+    with TopicReader(settings, topic) as reader:
+        return {partition: end for partition, (_, end) in reader.bounds().items()}
+
+
+def read_to_end(settings: Settings, topic: Topic, *, starts: Mapping[int, int] | None = None) -> Iterator[Stored]:
+    """Committed records from `starts`, or the beginning, to the end seen now; raises as `TopicReader`."""
+    with TopicReader(settings, topic) as reader:
+        bounds = reader.bounds()
+        begin = {p: max(low, (starts or {}).get(p, low)) for p, (low, _) in bounds.items()}
+        yield from reader.read(begin, {p: end for p, (_, end) in bounds.items()})
 
 
 def newest(reader: TopicReader, limit: int) -> list[Stored]:

@@ -6,6 +6,7 @@ from functools import partial
 from fraud_platform.commands.finding import Finding, note, ok, problem
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, ServiceRow, StageRow
 from fraud_platform.errors import FraudPlatformError
+from fraud_platform.local.stack import SUPERVISOR
 from fraud_platform.settings import Settings
 
 RESTARTS_NOTE = 3
@@ -30,11 +31,13 @@ def services(rows: Sequence[ServiceRow], *, with_dagster: bool) -> list[Finding]
 
 
 def _service(row: ServiceRow) -> Finding:
+    if row.name == SUPERVISOR and row.pid is not None:
+        return ok(row.name, f"runs, process {row.pid}")
     if row.status == NOT_RUNNING:
         return problem(row.name, row.message or "It does not run.", "`make up` starts it.")
     if row.status != "ready":
-        why = f": {row.message}" if row.message else "."
-        return problem(row.name, f"It is {row.status}{why}", f"`fraud-platform logs {row.name}` tells more.")
+        why = f" ({row.message})" if row.message else ""
+        return problem(row.name, f"It is {row.status}{why}.", f"`fraud-platform logs {row.name}` tells more.")
     if row.restarts >= RESTARTS_NOTE:
         return note(
             row.name, f"It runs, after {row.restarts} restarts.", f"`fraud-platform logs {row.name}` may say why."
@@ -55,7 +58,9 @@ def _stage(row: StageRow) -> Finding:
         return problem(row.name, f"It switched itself off: {row.why_off}", f"Mend that, then {start}.")
     if not row.keeper_on:
         return note(row.name, "It is switched off.", f"{start} switches it on.")
-    if row.slots_live is not None and row.slots_live < row.slots_wanted:
+    if row.slots_live is None:
+        return note(row.name, "Whether its slots live is unknown.", "Mend Kafka first.")
+    if row.slots_live < row.slots_wanted:
         return problem(
             row.name,
             f"{row.slots_live} of {row.slots_wanted} slots live.",

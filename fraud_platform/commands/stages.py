@@ -143,9 +143,7 @@ def _with_reason(name: str, why: str) -> str:
 
 def _tell_given_up(stage: Stage, given_up: Sequence[str], console: Console) -> None:
     if given_up:
-        console.print(
-            f"[yellow]{stage.name}: {len(given_up)} of its runs did not leave in time and were given up.[/]"
-        )
+        console.print(f"[yellow]{stage.name}: {len(given_up)} of its runs did not leave in time and were given up.[/]")
 
 
 def _require_home(settings: Settings) -> None:

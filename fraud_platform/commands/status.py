@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from fraud_platform.errors import FraudPlatformError
 from fraud_platform.local import catalogue, process
 from fraud_platform.local.catalogue import CATALOGUE
 from fraud_platform.local.folder import Folder
-from fraud_platform.local.stack import Stack
+from fraud_platform.local.stack import SUPERVISOR, Stack
 from fraud_platform.local.state import ServiceState, StackState, Status
 from fraud_platform.settings import Settings, read_endpoints
 from fraud_platform.topology import STAGES, Stage
@@ -98,7 +98,10 @@ def look(settings: Settings) -> Report:
         members = kafka.members() or {}
         progress = kafka.progress() or {}
         rows = [
-            _stage_row(settings, stage, keepers.get(name), members.get(name), kafka.lags[name](), progress.get(name))
+            replace(
+                _stage_row(settings, stage, keepers.get(name), members.get(name), progress.get(name)),
+                lag=kafka.lags[name](),
+            )
             for name, stage in STAGES.items()
         ]
         letters = kafka.dead_letters()
@@ -152,7 +155,7 @@ def _kafka(settings: Settings, ask: _Asker, problems: list[str]) -> _Kafka:
         members=ask("Live slots", lambda: admin.live_members(settings, timeout_s=ANSWER_WITHIN_S)),
         progress=ask("Rates", lambda: progress(settings, now, timeout_s=ANSWER_WITHIN_S)),
         dead_letters=ask("Dead letters", lambda: dead_letters(settings, timeout_s=ANSWER_WITHIN_S)),
-        lags={name: ask("Lag", _lag(settings, stage)) if stage.consumes else _unknown for name, stage in STAGES.items()},
+        lags={name: ask("Lag", _lag(settings, each)) if each.consumes else _unknown for name, each in STAGES.items()},
     )
 
 
@@ -178,12 +181,7 @@ def _dagster(settings: Settings) -> dict[str, Any]:
 
 
 def _stage_row(
-    settings: Settings,
-    stage: Stage,
-    keeper: Any,
-    members: list[str] | None,
-    lag: int | None,
-    progress: Progress | None,
+    settings: Settings, stage: Stage, keeper: Any, members: list[str] | None, progress: Progress | None
 ) -> StageRow:
     # A consumer is alive when Kafka says so; the banks are in no group, only their run tells.
     live = None if members is None else len(members)
@@ -195,7 +193,6 @@ def _stage_row(
         why_off="" if keeper is None else keeper.why_off,
         slots_live=live,
         slots_wanted=settings.slots(stage),
-        lag=lag,
         rate=None if progress is None else progress.rate,
         last_ledger=None if progress is None else progress.last_entry,
     )
@@ -238,7 +235,7 @@ def _supervisor_row(now: StackState) -> ServiceRow:
     crashed = not runs and any(row.pid is not None for row in now.services.values())
     message = "died; `make up` starts it again" if crashed else ""
     return ServiceRow(
-        name="supervisor",
+        name=SUPERVISOR,
         status=str(now.phase) if runs else NOT_RUNNING,
         url="-",
         pid=pid if runs else None,

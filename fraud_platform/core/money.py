@@ -16,16 +16,17 @@ def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:
     if not amount.is_finite():
         return "is not a finite number"
     sign, digits, exponent = amount.as_tuple()
-    if sign and any(digits) and not may_be_negative:
-        return "is negative"
     if not any(digits):
         return None
-    power = int(exponent)
+    if sign and not may_be_negative:
+        return "is negative"
+    return _digits_fault(digits, int(exponent))
+
+
+def _digits_fault(digits: tuple[int, ...], power: int) -> str | None:
     if len(digits) + power > INTEGER_DIGITS:
         return f"has more than {INTEGER_DIGITS} digits before the point"
     if power >= -SCALE:
         return None
     trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-    if -(power + trailing_zeros) > SCALE:
-        return f"has more than {SCALE} fraction digits"
-    return None
+    return f"has more than {SCALE} fraction digits" if -(power + trailing_zeros) > SCALE else None

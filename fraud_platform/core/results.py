@@ -23,13 +23,9 @@ class ResultWriter(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, naming: Naming, encoder: Callable[[Topic], Encode]) -> "ResultWriter":
         """The writer with `encoder` choosing the encoding of each topic."""
-        return cls(
-            naming.topic(Topic.RESULT), naming.topic(Topic.USERS), encoder(Topic.RESULT), encoder(Topic.USERS)
-        )
+        return cls(naming.topic(Topic.RESULT), naming.topic(Topic.USERS), encoder(Topic.RESULT), encoder(Topic.USERS))
 
-    def outputs(
-        self, transaction: Mapping[str, Any], source: SourceProcess, timestamp_ms: int
-    ) -> tuple[Outgoing, ...]:
+    def outputs(self, transaction: Mapping[str, Any], source: SourceProcess, timestamp_ms: int) -> tuple[Outgoing, ...]:
         """One result row and two user rows, each keyed by its id."""
         result = result_row(transaction, source)
         users = user_rows(transaction, source)

@@ -60,10 +60,16 @@ def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
         return Rejected("tombstone", "the record has no value")
     if len(raw) > MAX_VALUE_BYTES:
         return Rejected("too-large", f"the value has {len(raw)} bytes, {MAX_VALUE_BYTES} are allowed")
+    decoded = _decode(raw)
+    return decoded if isinstance(decoded, Rejected) else next(_faults(decoded), decoded)
+
+
+def _decode(raw: bytes) -> Transaction | Rejected:
+    """The decoder's messages name fields and types, never values."""
     try:
         if not raw.isascii():
             raw.decode()  # ignored fields must be good UTF-8 too, and the decoder skips those
-        transaction = _decoder.decode(raw)
+        return _decoder.decode(raw)
     except msgspec.ValidationError as error:
         return Rejected("schema", str(error))
     except UnicodeDecodeError as error:
@@ -72,9 +78,6 @@ def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
         return Rejected("invalid-json", str(error))
     except RecursionError:
         return Rejected("invalid-json", "the value is nested too deeply")
-    for fault in _faults(transaction):
-        return fault
-    return transaction
 
 
 def _faults(transaction: Transaction) -> Iterator[Rejected]:

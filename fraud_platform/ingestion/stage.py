@@ -22,8 +22,8 @@ class Ingestion:
     """Validate the whole record, replace each ssn by its token, route by the bank's own evaluation."""
 
     def __init__(
-        self, tokenizer: Tokenizer, encoders: dict[Topic, Callable[[dict[str, Any]], bytes]], naming: Naming,
-    ) -> None:  # fmt: skip
+        self, tokenizer: Tokenizer, encoders: dict[Topic, Callable[[dict[str, Any]], bytes]], naming: Naming
+    ) -> None:
         self._token = tokenizer.token
         self._discards = DiscardCounter()
         self._routes = {

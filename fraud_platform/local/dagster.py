@@ -49,7 +49,8 @@ def code_server(site: Site) -> Service:
         needs=frozenset({"platform"}),
         environment=environment(site.folder),
         ports=(port,),
-        grace_s=3.0,
+        # By then the runs have ended; it logs that it shuts down and then waits for a thread that never ends.
+        grace_s=1.5,
     )
 
 

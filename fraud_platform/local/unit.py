@@ -148,6 +148,9 @@ class Unit:
         self._process = None
         self.state.pid = self.state.created = None
         self.state.last_exit = code
+        if self._folder.hold(self.service.name).exists():
+            self._enter(Status.HELD, "held down on request")
+            return
         self.state.restarts += 1
         self._failed(f"ended by itself ({_how(code)}); its log: {self._folder.log(self.service.name)}")
 
@@ -166,4 +169,7 @@ class Unit:
 def _how(code: int | None) -> str:
     if code is None:
         return "exit code unknown"
-    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exit code {code}"
+    named = next((known.name for known in signal.Signals if known == -code), str(-code))
+    return f"signal {named}"

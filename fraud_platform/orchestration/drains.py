@@ -39,24 +39,14 @@ Drain = Callable[[Settings, Stage, Callable[[], bool], str], Drained]
 
 def drain_stage(settings: Settings, stage: Stage, stop: Callable[[], bool], run_id: str) -> Drained:
     """Drain one stage with the runtime; raises as `fraud_platform.runtime.drain.drain`."""
-    from fraud_platform.adapters.avro import AvroReader
-    from fraud_platform.adapters.ledger import read_ledger
-    from fraud_platform.adapters.registry import SchemaRegistry
-    from fraud_platform.adapters.topic_reader import end_offsets
-    from fraud_platform.runtime import ledger
     from fraud_platform.runtime.drain import drain
 
-    starts = end_offsets(settings, settings.naming.topic(Topic.LEDGER))
     report = drain(settings, stage, stop=stop, run_id=run_id)
-    entries = list(read_ledger(settings, AvroReader(SchemaRegistry(settings)), stage, starts=starts))
-    read: Counter[Topic] = Counter()
-    for part in (part for entry in entries for part in entry.inputs):
-        read[settings.naming.logical(part.topic)] += part.count
     return Drained(
         stage=stage,
-        entries=len(entries),
-        read=read,
-        outcomes=ledger.outcomes(entries),
+        entries=report.entries,
+        read=Counter({settings.naming.logical(topic): count for topic, count in report.read_by_topic.items()}),
+        outcomes=Counter(report.outcomes),
         by_live_slots=report.by_live_slots,
     )
 

@@ -12,8 +12,8 @@ import msgspec
 from fraud_platform.adapters import admin
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.ledger import read_ledger
+from fraud_platform.adapters.reader import end_offsets
 from fraud_platform.adapters.registry import SchemaRegistry
-from fraud_platform.adapters.topic_reader import end_offsets
 from fraud_platform.runtime import ledger
 from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.settings import Settings
@@ -26,10 +26,12 @@ MARKER_WAIT_S = 0.05
 
 
 class DrainReport(msgspec.Struct, frozen=True):
-    """What the ledger says happened since the drain began: records read, per outcome, written per topic."""
+    """What the ledger says happened since the drain began; topics of `read_by_topic` by their names on the broker."""
 
     stage: str
+    entries: int
     read: int
+    read_by_topic: Mapping[str, int]
     outcomes: Mapping[str, int]
     written: Mapping[str, int]
     by_live_slots: bool
@@ -53,7 +55,7 @@ def drain(
         Retryable: a service that the stage needs stays away.
         ConfigurationError: a person must change something.
     """
-    ledger_starts = end_offsets(settings, settings.naming.topic(Topic.LEDGER))
+    ledger_starts = end_offsets(settings, Topic.LEDGER)
     before = admin.committed_offsets(settings, stage)
     ends = admin.end_offsets(settings, stage.reads)
     consumed_here = False
@@ -69,7 +71,9 @@ def drain(
     entries = [] if stop() else _entries(settings, stage, ledger_starts, open_ends, sleep)
     return DrainReport(
         stage=stage.name,
+        entries=len(entries),
         read=ledger.records_read(entries),
+        read_by_topic=ledger.read_by_topic(entries),
         outcomes=ledger.outcomes(entries),
         written={topic.value: count for topic, count in ledger.written(entries).items()},
         by_live_slots=not consumed_here,

@@ -39,13 +39,16 @@ class Handler(ABC):
         """Whether the outside answers again; asked every few seconds while the stage is paused."""
         return True
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a handler without clients has nothing to do
         """Release clients; the default has none."""
 
     def _commit(
-        self, outputs: Sequence[Outgoing], positions: Mapping[Partition, Position],
-        counts: Mapping[Partition, int], outcomes: Mapping[str, int],
-    ) -> None:  # fmt: skip
+        self,
+        outputs: Sequence[Outgoing],
+        positions: Mapping[Partition, Position],
+        counts: Mapping[Partition, int],
+        outcomes: Mapping[str, int],
+    ) -> None:
         ends = {partition: position.offset for partition, position in positions.items()}
         entry = self._scribe.entry(self._log.committed, ends, counts, outcomes)
         self._log.commit([*outputs, self._scribe.ledger_record(entry)], positions)
@@ -58,9 +61,15 @@ class Transformer(Handler):
     IDLE_COMMIT_S = 1.0
 
     def __init__(
-        self, log: Log, scribe: Scribe, decide: Decide, *, clock: Callable[[], float],
-        ready: Callable[[], bool] = lambda: True, close: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+        self,
+        log: Log,
+        scribe: Scribe,
+        decide: Decide,
+        *,
+        clock: Callable[[], float],
+        ready: Callable[[], bool] = lambda: True,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(log, scribe)
         self._decide = decide
         self._clock = clock
@@ -75,11 +84,13 @@ class Transformer(Handler):
 
     def handle(self, batch: Batch) -> None:
         """Commit a batch with records at once, and bare progress past markers at most once a second."""
-        self._moved.update({
-            partition: offset
-            for partition, offset in batch.positions.items()
-            if offset > self._log.committed[partition].offset
-        })
+        self._moved.update(
+            {
+                partition: offset
+                for partition, offset in batch.positions.items()
+                if offset > self._log.committed[partition].offset
+            }
+        )
         if batch.records:
             self._transact(batch.records)
         elif self._moved and self._clock() - self._committed_at >= self.IDLE_COMMIT_S:

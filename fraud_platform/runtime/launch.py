@@ -87,7 +87,7 @@ def _assemble(settings: Settings, slot: Slot, stop: Callable[[], bool]) -> tuple
     reader, writer = AvroReader(registry), AvroWriter(registry)
     identity = Identity(slot.stage, slot.name, slot.run_id, __version__)
     scribe = Scribe(identity, settings.naming, writer.encoder(Topic.LEDGER))
-    module = cast(StageModule, importlib.import_module(f"fraud_platform.{slot.stage.name}.stage"))
+    module = cast("StageModule", importlib.import_module(f"fraud_platform.{slot.stage.name}.stage"))
     log = KafkaLog(settings, slot.stage, slot.name, resume_points=resume_points(settings, reader, slot.stage))
     try:
         return log, module.build(Context(settings, slot.stage, reader, writer, stop), log, scribe)

@@ -75,6 +75,14 @@ def records_read(entries: Iterable[Entry]) -> int:
     return sum(i.count for entry in entries for i in entry.inputs)
 
 
+def read_by_topic(entries: Iterable[Entry]) -> Counter[str]:
+    """Records read over all entries, per topic by its name on the broker."""
+    total: Counter[str] = Counter()
+    for i in (i for entry in entries for i in entry.inputs):
+        total[i.topic] += i.count
+    return total
+
+
 def written(entries: Iterable[Entry]) -> Counter[Topic]:
     """Records that the entries' outcomes must have written, per topic, as the topology states it."""
     total: Counter[Topic] = Counter()

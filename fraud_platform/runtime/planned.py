@@ -85,9 +85,17 @@ class PlannedSink(Handler):
     """Collects ranges until they are large or old enough, then plans, writes and commits them."""
 
     def __init__(
-        self, log: Log, scribe: Scribe, writer: RangeWriter, *, clock: Callable[[], float],
-        flush_seconds: float, flush_bytes: int, writers: int = 4, close: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+        self,
+        log: Log,
+        scribe: Scribe,
+        writer: RangeWriter,
+        *,
+        clock: Callable[[], float],
+        flush_seconds: float,
+        flush_bytes: int,
+        writers: int = 4,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(log, scribe)
         self._writer = writer
         self._clock = clock

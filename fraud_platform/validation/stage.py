@@ -62,7 +62,9 @@ class Validation:
         questions = [question_about(t) for t in transactions if not isinstance(t, Rejected)]
         answers = iter(self._validator.judge(questions, stop=self._stop) if questions else ())
         return [
-            dead(transaction) if isinstance(transaction, Rejected) else self._outcome(record, transaction, next(answers))
+            dead(transaction)
+            if isinstance(transaction, Rejected)
+            else self._outcome(record, transaction, next(answers))
             for record, transaction in zip(records, transactions, strict=True)
         ]
 

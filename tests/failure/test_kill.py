@@ -108,7 +108,7 @@ def trial(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFa
     inputs = folder / "inputs.jsonl"
     save(make_inputs(RECORDS, seed=SEED), inputs)
     with running_validator() as validator:
-        changes = {"FRAUD_VALIDATOR_URL": f"{validator}/validate"}
+        changes = {"FRAUD_VALIDATOR_URL": f"{validator}/validate", "FRAUD_LAKE_FLUSH_SECONDS": "0.3"}
         settings = fresh_settings(service_endpoints, folder / "data", **changes)
         ensure_topics(settings)
         where = save_where(where_of(settings), folder / "where.json")

@@ -44,8 +44,14 @@ class FakeBroker:
 
 class FakeLog(Log):
     def __init__(
-        self, broker: FakeBroker, *, group: str, slot: str, reads: Sequence[str],
-        resume_points: Mapping[Partition, int] | None = None, max_records: int = 5000,
+        self,
+        broker: FakeBroker,
+        *,
+        group: str,
+        slot: str,
+        reads: Sequence[str],
+        resume_points: Mapping[Partition, int] | None = None,
+        max_records: int = 5000,
     ) -> None:
         self.broker = broker
         self.group = group

@@ -49,7 +49,7 @@ def kafka_site(service_endpoints: dict[str, str]) -> Site:
 
     from fraud_platform.adapters.admin import ensure_topics
     from fraud_platform.adapters.kafka import KafkaLog
-    from fraud_platform.adapters.topic_reader import read_to_end
+    from fraud_platform.adapters.reader import read_to_end
 
     own = {"FRAUD_PREFIX": f"c{uuid.uuid4().hex[:6]}-"}
     settings = Settings.from_environment(own, embedded=service_endpoints)
@@ -65,7 +65,7 @@ def kafka_site(service_endpoints: dict[str, str]) -> Site:
         open_log=lambda slot: KafkaLog(settings, INGESTION, slot),
         open_reader=lambda: KafkaLog(settings, PROJECTION, "0"),
         send=send,
-        read_outputs=lambda: [r.value for r in read_to_end(settings, out) if r.value is not None],
+        read_outputs=lambda: [r.value for r in read_to_end(settings, Topic.FRAUDULENT) if r.value is not None],
         input_topic=topic,
         output_topic=out,
     )

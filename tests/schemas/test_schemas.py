@@ -120,7 +120,9 @@ def test_the_entries_balance(log: dict[str, list[Any]]) -> None:
 def way_of(identity: str, log: dict[str, list[Any]]) -> Iterator[str]:
     """The whole way of one id, from nothing but what the topics hold."""
     offset, received = next(
-        (o, json.loads(v)) for o, v in enumerate(log[Topic.BANK_TRANSACTIONS]) if json.loads(v)["transaction_id"] == identity
+        (o, json.loads(v))
+        for o, v in enumerate(log[Topic.BANK_TRANSACTIONS])
+        if json.loads(v)["transaction_id"] == identity
     )
     letter = next((d for d in log[Topic.DEAD_LETTERS] if d["offset"] == offset), None)
     if letter:

@@ -1,0 +1,49 @@
+"""Sends inputs, runs stages over real services, and reads what they wrote with an independent client."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import Producer
+
+from fraud_platform.adapters.admin import committed_offsets, end_offsets
+from fraud_platform.settings import Settings
+from fraud_platform.topology import Stage, Topic
+from tests.failure.plain import Row, Topics
+from tests.failure.slots import where_of
+
+
+def send(
+    settings: Settings, topic: Topic, pairs: Sequence[tuple[str | None, bytes | None]], *, at_ms: int | None = None
+) -> None:
+    """(key, value) records with the banks' partitioner; `at_ms` = their timestamp instead of now."""
+    address = settings.require("KAFKA_BOOTSTRAP_SERVERS")
+    producer = Producer({"bootstrap.servers": address, "partitioner": "murmur2_random", "linger.ms": 5})
+    timed = {} if at_ms is None else {"timestamp": at_ms}
+    for key, value in pairs:
+        producer.produce(settings.naming.topic(topic), value, key, **timed)
+    assert producer.flush(20) == 0
+
+
+def rows(settings: Settings, topic: Topic) -> list[Row]:
+    """Every committed record by partition and offset."""
+    with Topics(where_of(settings)) as topics:
+        return topics.read(topic)
+
+
+def values(settings: Settings, topic: Topic) -> list[dict[str, Any]]:
+    """Every committed value, decoded."""
+    with Topics(where_of(settings)) as topics:
+        return [topics.decode(row.value) for row in topics.read(topic)]
+
+
+def ledger_of(settings: Settings, stage: Stage) -> list[dict[str, Any]]:
+    """The stage's ledger entries, oldest first."""
+    with Topics(where_of(settings)) as topics:
+        found = topics.read(Topic.LEDGER)
+        return [topics.decode(row.value) for row in found if row.key == stage.name.encode()]
+
+
+def has_read_all(settings: Settings, stage: Stage) -> bool:
+    """Whether the stage's group has passed the present end of its inputs."""
+    committed = committed_offsets(settings, stage)
+    return all(committed.get(each, -1) >= end for each, end in end_offsets(settings, stage.reads).items())
