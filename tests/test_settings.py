@@ -113,7 +113,7 @@ def test_batches_of_the_lake_close_sooner_on_the_embedded_store():
 
 
 def test_a_missing_address_says_what_to_do():
-    with pytest.raises(ConfigurationError, match="KAFKA_BOOTSTRAP_SERVERS is not set .*`make up`"):
+    with pytest.raises(ConfigurationError, match=r"KAFKA_BOOTSTRAP_SERVERS is not set .*`make up`"):
         read().require("KAFKA_BOOTSTRAP_SERVERS")
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka_config import client_config, open_client
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
@@ -123,6 +123,22 @@ def _created(name: str, future: "Future[None]", timeout_s: float) -> None:
 def _existing(client: AdminClient, timeout_s: float) -> set[str]:
     metadata = _ask(lambda left: client.list_topics(timeout=left), timeout_s)
     return {name for name, topic in metadata.topics.items() if topic.error is None}
+
+
+def retention_bytes(settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S) -> dict[Topic, int]:
+    """The size at which Kafka drops a partition's oldest records, per topic; -1 = no such limit.
+
+    Raises:
+        BrokerUnavailable: no answer in time, or a topic is missing.
+    """
+    client = _client(settings)
+    asked = {ConfigResource(ConfigResource.Type.TOPIC, settings.naming.topic(topic)): topic for topic in topics}
+
+    def question(left: float) -> dict[Topic, int]:
+        futures = client.describe_configs(list(asked), request_timeout=left)
+        return {asked[each]: int(future.result(left)["retention.bytes"].value) for each, future in futures.items()}
+
+    return _ask(question, timeout_s)
 
 
 # Groups ---------------------------------------------------------------------------------------------

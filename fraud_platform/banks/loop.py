@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from fraud_platform.adapters.producer import InputProducer
@@ -14,6 +15,7 @@ from fraud_platform.banks.generator import RUN_BITS, Scenario, TransferGenerator
 from fraud_platform.banks.mix import DEFAULT_MIX
 from fraud_platform.banks.pace import Pace
 from fraud_platform.banks.population import Population
+from fraud_platform.banks.room import look
 from fraud_platform.settings import Settings
 from fraud_platform.topology import BANKS, Topic
 
@@ -83,7 +85,7 @@ def run_banks(
     id_seed: int | None = None,
     mix: Mapping[str, float] = DEFAULT_MIX,
     start: datetime | None = None,
-    room: Callable[[], bool] = always,
+    room: Callable[[], bool] | None = None,
     observe: Callable[[Sent], None] | None = None,
 ) -> Sent:
     """Send demo transfers and their labels until `count` are out or `stop()` says so.
@@ -98,7 +100,8 @@ def run_banks(
         mix: weight per `evaluation`.
         start: time of the first transfer, the others follow at the rate (1,000/s when unthrottled);
             None = the clock's time. With `id_seed` it makes a run repeatable to the byte.
-        room: whether the topics have room; asked every few seconds, a pause while they have not.
+        room: whether the topics have room, asked every few seconds, with a pause while they have not;
+            None = until one is half full, see `fraud_platform.banks.room`.
         observe: called with the counts so far, at most once a second.
 
     Raises:
@@ -110,6 +113,7 @@ def run_banks(
     times = None if start is None else _times(start, rate)
     outbox = InputProducer(settings)
     outbox.require_topics(BANKS.writes, ANSWER_S)
+    room = room or partial(look, settings)
     loop = BanksLoop(generator, outbox, rate=rate, count=count, times=times, room=room, observe=observe)
     return loop.run(stop)
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,18 @@ from tests.commands.conftest import Run
 EMBEDDED = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092"}
 
 
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Dagster history in which nothing has happened: it takes seconds to make, so it is copied."""
+    folder = tmp_path_factory.mktemp("home")
+    control.stage_states(Settings.from_environment({"FRAUD_DATA_DIR": str(folder)}))
+    return folder / "dagster-home"
+
+
 @pytest.fixture
-def embedded(data_dir: Path) -> Settings:
+def embedded(data_dir: Path, empty_home: Path) -> Settings:
     """Settings whose Kafka is the embedded one."""
+    shutil.copytree(empty_home, data_dir / "dagster-home")
     from fraud_platform.local.folder import Folder, write_json
 
     write_json(Folder(data_dir).endpoints, EMBEDDED)
@@ -26,8 +36,8 @@ def embedded(data_dir: Path) -> Settings:
 
 
 @pytest.fixture
-def foreign(data_dir: Path) -> Settings:
-    """Settings whose Kafka is the user's own."""
+def foreign(embedded: Settings, data_dir: Path) -> Settings:
+    """Settings of the same data folder whose Kafka is the user's own."""
     return Settings.from_environment({"FRAUD_DATA_DIR": str(data_dir), "KAFKA_BOOTSTRAP_SERVERS": "far:9092"})
 
 
@@ -115,5 +125,6 @@ def test_down_ends_the_runs_of_the_user_s_own_dagster_and_names_it(
 
 
 def test_without_such_a_dagster_nothing_is_touched(embedded: Settings):
+    before = begin(embedded, None)
     stages.end_foreign_runs(embedded, Console())
-    assert not (embedded.data_dir / "dagster-home").exists()
+    assert on(embedded) == before

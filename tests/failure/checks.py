@@ -55,12 +55,14 @@ def routed(e: Evidence) -> Iterator[str]:
 
 def projected(e: Evidence) -> Iterator[str]:
     """One result row and two users for each fraudulent transfer, from the stage that found it."""
-    results, users = [], []
-    for fate, source in ((Fate.FRAUDULENT, "projection"), (Fate.FLAGGED, "validation")):
-        for row, value in e.sources(fate):
-            results.append(f"{value['transaction_id']} of {row.timestamp_ms} by {source}")
-            for party in (value["sender_details"], value["receiver_details"]):
-                users.append(f"{party['id']} {party['name']} of {row.timestamp_ms} by {source}")
+    by = {Fate.FRAUDULENT: "projection", Fate.FLAGGED: "validation"}
+    sent = [(f"of {row.timestamp_ms} by {by[fate]}", value) for fate in by for row, value in e.sources(fate)]
+    results = [f"{value['transaction_id']} {rest}" for rest, value in sent]
+    users = [
+        f"{value[party]['id']} {value[party]['name']} {rest}"
+        for rest, value in sent
+        for party in ("sender_details", "receiver_details")
+    ]
     found = (f"{v['TRANSACTION_ID']} of {row.timestamp_ms} by {v['SOURCE_PROCESS']}" for row, v in e.decoded(RESULT))
     yield from difference(RESULT, results, found)
     found = (f"{v['ID']} {v['NAME']} of {row.timestamp_ms} by {v['SOURCE_PROCESS']}" for row, v in e.decoded(USERS))
@@ -93,8 +95,8 @@ def dead_lettered(e: Evidence) -> Iterator[str]:
             expected[f"{UNIDENTIFIED}/{row.partition}/{row.offset} from validation"] = row.value
     found = [(_origin(e, row), row.value) for row in e.rows[DEAD]]
     yield from difference(DEAD, list(expected), (origin for origin, _ in found))
-    for origin, value in found:
-        if origin in expected and expected[origin] != value:
+    for origin, raw in found:
+        if origin in expected and expected[origin] != raw:
             yield f"{DEAD}: {origin} has other bytes than its source"
 
 

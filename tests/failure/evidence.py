@@ -111,7 +111,7 @@ def _lake(where: Where) -> dict[str, list[Value]]:
 
 def _documents(where: Where) -> dict[str, list[Value]]:
     aware: CodecOptions[Any] = CodecOptions(tz_aware=True)
-    with MongoClient(where.mongodb) as client:
+    with MongoClient[Value](where.mongodb) as client:
         database = client.get_database(where.database, codec_options=aware)
         return {topic: [_plain(each) for each in database[name].find()] for topic, name in STORED.items()}
 

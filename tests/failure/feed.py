@@ -21,12 +21,14 @@ def feed(where: Where, lines: Sequence[Line], *, rate: float) -> int:
         nonlocal arrived
         arrived += error is None
 
-    producer = Producer({
-        "bootstrap.servers": where.bootstrap,
-        "enable.idempotence": True,
-        "partitioner": "murmur2_random",
-        "linger.ms": 1,
-    })
+    producer = Producer(
+        {
+            "bootstrap.servers": where.bootstrap,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "linger.ms": 1,
+        }
+    )
     for line in lines:
         # A pause of its own before each: time that the process spent frozen is not caught up with a burst.
         time.sleep(1 / rate if rate else 0)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from tests.failure.checks import difference
 from tests.failure.evidence import (
-    BANK,
     DEAD,
     DECISIONS,
     FRAUDULENT,

@@ -4,13 +4,13 @@ import io
 import json
 import struct
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import fastavro
+import requests
 from botocore.config import Config
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -55,17 +55,19 @@ class Topics:
     def __init__(self, where: Where) -> None:
         self._where = where
         self._schemas: dict[int, Any] = {}
-        self._consumer = Consumer({
-            "bootstrap.servers": where.bootstrap,
-            "group.id": "nobody",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 10,  # a longer one holds up every other question on the connection
-        })
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": where.bootstrap,
+                "group.id": "nobody",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 10,  # a longer one holds up every other question on the connection
+            }
+        )
 
-    def __enter__(self) -> "Topics":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,8 +111,8 @@ class Topics:
         magic, schema_id = struct.unpack_from(">bI", value)
         assert magic == 0
         if schema_id not in self._schemas:
-            with urllib.request.urlopen(f"{self._where.registry}/schemas/ids/{schema_id}", timeout=10) as reply:
-                self._schemas[schema_id] = fastavro.parse_schema(json.loads(json.load(reply)["schema"]))
+            reply = requests.get(f"{self._where.registry}/schemas/ids/{schema_id}", timeout=10)
+            self._schemas[schema_id] = fastavro.parse_schema(json.loads(reply.json()["schema"]))
         decoded: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
         return decoded
 

@@ -1,14 +1,12 @@
 """Stage processes under a small supervisor that starts a dead one again at once."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -85,11 +83,14 @@ class Slots:
                         self.ended.append((stage, process.returncode))
                         self.processes[stage] = self._start(stage)
 
-    def kill(self, stage: str, process: "subprocess.Popen[bytes]") -> None:
-        """kill -9, and wait until its successor is there."""
-        process.kill()
-        while self.processes[stage] is process:
+    def wait_for_successor(self, stage: str, pid: int) -> None:
+        """Until another process has the place of the killed one."""
+        while self.processes[stage].pid == pid:
             time.sleep(CHECK_S)
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.processes.values()]
 
     def stop(self, timeout_s: float) -> dict[str, int]:
         """SIGTERM to all; their exit codes. One that does not leave within `timeout_s` is killed."""
@@ -112,16 +113,3 @@ def _leave(process: "subprocess.Popen[bytes]", deadline: float) -> int:
         process.kill()
         process.wait()
         return KILLED
-
-
-@contextmanager
-def frozen(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
-    """The processes stand still inside the block, the first one first; those still there go on after it."""
-    try:
-        for process in processes:
-            os.kill(process.pid, signal.SIGSTOP)
-        yield
-    finally:
-        for process in processes:
-            if process.returncode is None:
-                os.kill(process.pid, signal.SIGCONT)

@@ -6,20 +6,18 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fraud_platform.adapters.admin import ensure_topics
-from fraud_platform.settings import Settings
 from tests.conftest import fresh_settings
+from tests.failure.catching import Offsets, committed, kill_in_the_middle, uncommitted
 from tests.failure.evidence import READS
 from tests.failure.inputs import make_inputs, save
-from tests.failure.plain import Topics, committed_offsets
-from tests.failure.slots import KILLED, Slots, environment_of, frozen, save_where, where_of
+from tests.failure.plain import Where
+from tests.failure.slots import KILLED, Slots, environment_of, save_where, where_of
 from tests.validator_api.service import running_validator
 
 pytestmark = [pytest.mark.services, pytest.mark.failure]
@@ -39,46 +37,42 @@ class Kill:
 
 
 class Executioner:
-    """Kills stage processes, each at a moment when it demonstrably has input that is not committed."""
+    """Kills stage processes in the middle of their work, and waits for what must follow."""
 
-    def __init__(self, settings: Settings, slots: Slots, feeder: "subprocess.Popen[bytes]", dice: random.Random) -> None:
-        self._where = where_of(settings)
+    def __init__(self, where: Where, slots: Slots, feeder: int) -> None:
+        self._where = where
         self._slots = slots
         self._feeder = feeder
-        self._dice = dice
+        self._dice = random.Random(SEED)
+        self._killed_at: dict[str, Offsets] = {}
 
-    def wait_for_progress(self, stage: str, since: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Until the stage has committed more than `since`, so that it is at work and not starting."""
+    def kill_all(self) -> list[Kill]:
+        """Every stage once in random order, and more of them up to the number."""
+        victims = self._dice.sample(list(READS), len(READS))
+        victims += self._dice.choices(victims, k=KILLS - len(victims))
+        return [self._kill(stage) for stage in victims]
+
+    def _kill(self, stage: str) -> Kill:
+        self._wait_for_progress(stage)
+        victim = self._slots.processes[stage].pid
+        count = kill_in_the_middle(
+            self._where,
+            stage,
+            victim=lambda: victim,
+            others=lambda _: [self._feeder, *(pid for pid in self._slots.pids if pid != victim)],
+            dice=self._dice,
+            patience_s=PATIENCE_S,
+        )
+        self._slots.wait_for_successor(stage, victim)
+        self._killed_at[stage] = committed(self._where, stage)
+        return Kill(stage, count)
+
+    def _wait_for_progress(self, stage: str) -> None:
+        """Until the stage has committed more than at its last death, so that it is at work and not starting."""
         deadline = time.monotonic() + PATIENCE_S
-        while (now := self.committed(stage)) == since or not any(now.values()):
+        while (now := committed(self._where, stage)) == self._killed_at.get(stage) or not any(now.values()):
             assert time.monotonic() < deadline, f"{stage} commits nothing\n{self._slots.log()}"
             time.sleep(0.05)
-        return now
-
-    def committed(self, stage: str) -> dict[tuple[str, int], int]:
-        offsets = {topic: committed_offsets(self._where, f"fraud-platform.{stage}", topic) for topic in READS[stage]}
-        return {(topic, number): at for topic, found in offsets.items() for number, at in found.items()}
-
-    def uncommitted(self, stage: str) -> int:
-        """Committed records of the stage's inputs at or above the group's offsets; markers do not count."""
-        at = self.committed(stage)
-        starts = {topic: {p: offset for (name, p), offset in at.items() if name == topic} for topic in READS[stage]}
-        with Topics(self._where) as topics:
-            return sum(len(topics.read(topic, starts[topic])) for topic in READS[stage])
-
-    def kill(self, stage: str) -> Kill:
-        """Freeze the process at a random moment, then everybody else; look; kill it, or let all go on and try again."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            time.sleep(self._dice.uniform(0.05, 0.6))
-            victim = self._slots.processes[stage]
-            others = [process for process in self._slots.processes.values() if process is not victim]
-            with frozen([victim, self._feeder, *others]):
-                uncommitted = self.uncommitted(stage)
-                if uncommitted:
-                    self._slots.kill(stage, victim)
-                    return Kill(stage, uncommitted)
-        raise AssertionError(f"{stage} is never caught with uncommitted input\n{self._slots.log()}")
 
     def wait_until_all_is_read(self) -> None:
         """Until no stage, looked at in flow order, has input left, twice in a row: nothing is on its way."""
@@ -86,7 +80,7 @@ class Executioner:
         quiet = 0
         while quiet < 2:
             assert time.monotonic() < deadline, f"the stages do not come to rest\n{self._slots.log()}"
-            quiet = 0 if any(self.uncommitted(stage) for stage in READS) else quiet + 1
+            quiet = 0 if any(uncommitted(self._where, stage) for stage in READS) else quiet + 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+def trial(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Trial:
     print(f"FRAUD_FAILURE_SEED={SEED}")
     folder = tmp_path_factory.mktemp("kill")
     inputs = folder / "inputs.jsonl"
@@ -115,9 +109,9 @@ def trial(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFa
         files = ["--inputs", str(inputs), "--where", str(where)]
         slots = Slots(list(READS), environment_of(settings, service_endpoints), folder)
         feeder = subprocess.Popen([sys.executable, "-m", "tests.failure.feed", *files, "--rate", str(RATE)])
-        executioner = Executioner(settings, slots, feeder, random.Random(SEED))
+        executioner = Executioner(where_of(settings), slots, feeder.pid)
         try:
-            kills = _kill_all(executioner)
+            kills = executioner.kill_all()
             assert feeder.poll() is None, "the kills took longer than the traffic"
             assert feeder.wait(PATIENCE_S) == 0
             executioner.wait_until_all_is_read()
@@ -132,21 +126,7 @@ def trial(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFa
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)
     print(json.dumps({"kills": [vars(kill) for kill in kills], "stop_seconds": round(took, 1), **report}, indent=1))
-    yield Trial(kills, slots.ended, exits, took, done.returncode, report)
-
-
-def _kill_all(executioner: Executioner) -> list[Kill]:
-    """Every stage once in random order, and more of them up to the number."""
-    dice = random.Random(SEED)
-    victims = dice.sample(list(READS), len(READS))
-    victims += dice.choices(victims, k=KILLS - len(victims))
-    at: dict[str, dict[tuple[str, int], int]] = {}
-    kills = []
-    for stage in victims:
-        executioner.wait_for_progress(stage, at.get(stage, {}))
-        kills.append(executioner.kill(stage))
-        at[stage] = executioner.committed(stage)
-    return kills
+    return Trial(kills, slots.ended, exits, took, done.returncode, report)
 
 
 def test_each_kill_hit_uncommitted_input(trial: Trial) -> None:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def platform(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
     folder = tmp_path_factory.mktemp("verify")
     lines = make_inputs(120, seed=1)
     save(lines, folder / "inputs.jsonl")
@@ -66,7 +65,7 @@ def platform(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPat
         assert feed(where_of(settings), lines, rate=0) == len(lines)
         for stage in READS:
             drain(settings, STAGES[stage])
-    yield Platform(where_of(settings), folder)
+    return Platform(where_of(settings), folder)
 
 
 def test_a_platform_at_rest_has_no_fault(platform: Platform) -> None:

@@ -1,9 +1,11 @@
 """A real daemon, code server and broker: what the keeper promises, measured on the clock."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,10 +16,11 @@ from fraud_platform.orchestration import control, runs
 from fraud_platform.orchestration.keeper import SlotRun
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, STAGES
+from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
 
 pytestmark = [pytest.mark.services, pytest.mark.failure, pytest.mark.timeout(300)]
 
-SERVICES = ("kafka", "registry", "dagster-code", "dagster-daemon")
+SERVICES = ("kafka", "registry", "mongod", "s3", "dagster-code", "dagster-daemon")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,19 @@ def test_a_killed_op_is_consuming_again_within_30_s(home: DagsterInstance, run: 
     os.kill(pid_of(run), signal.SIGKILL)
     seconds_until(lambda: is_replaced(home, run), 30)
     assert status(home, run) is DagsterRunStatus.FAILURE
+
+
+def test_a_kill_under_traffic_loses_and_repeats_nothing(
+    settings: Settings, home: DagsterInstance, run: SlotRun, tmp_path: Path
+) -> None:
+    """The keeper alone brings the stage back; the verifier knows only inputs, topics and stores."""
+    seed = random.SystemRandom().randrange(1_000_000)
+    opened = kill_ingestion_under_traffic(settings, tmp_path, lambda: pid_of(run), seed=seed)
+    assert opened > 0
+    assert is_replaced(home, run)
+    report = verdict(settings, tmp_path)
+    assert report["faults"] == [], f"inputs of seed {seed}"
+    assert sum(report["fates"].values()) == report["topics"]["bank-transactions"] == 1_000
 
 
 def test_an_op_outlives_its_code_server_and_is_replaced_when_it_dies(

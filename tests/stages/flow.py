@@ -1,15 +1,19 @@
 """Sends inputs, runs stages over real services, and reads what they wrote with an independent client."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from fraud_platform.adapters.admin import committed_offsets, end_offsets
 from fraud_platform.settings import Settings
-from fraud_platform.topology import Stage, Topic
+from fraud_platform.topology import MIB, Stage, Topic
 from tests.failure.plain import Row, Topics
 from tests.failure.slots import where_of
+
+HOUR_AGO = time.time_ns() // 1_000_000 - 3_600_000
+"""Epoch ms well within the retention of every topic; older records may vanish before they are read."""
 
 
 def send(
@@ -17,11 +21,19 @@ def send(
 ) -> None:
     """(key, value) records with the banks' partitioner; `at_ms` = their timestamp instead of now."""
     address = settings.require("KAFKA_BOOTSTRAP_SERVERS")
-    producer = Producer({"bootstrap.servers": address, "partitioner": "murmur2_random", "linger.ms": 5})
+    limits = {"linger.ms": 5, "message.max.bytes": 8 * MIB}
+    producer = Producer({"bootstrap.servers": address, "partitioner": "murmur2_random", **limits})
     timed = {} if at_ms is None else {"timestamp": at_ms}
+    refused: list[KafkaError] = []
+
+    def on_delivery(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            refused.append(error)
+
     for key, value in pairs:
-        producer.produce(settings.naming.topic(topic), value, key, **timed)
+        producer.produce(settings.naming.topic(topic), value, key, on_delivery=on_delivery, **timed)
     assert producer.flush(20) == 0
+    assert refused == []
 
 
 def rows(settings: Settings, topic: Topic) -> list[Row]:
@@ -47,3 +59,8 @@ def has_read_all(settings: Settings, stage: Stage) -> bool:
     """Whether the stage's group has passed the present end of its inputs."""
     committed = committed_offsets(settings, stage)
     return all(committed.get(each, -1) >= end for each, end in end_offsets(settings, stage.reads).items())
+
+
+def has_progress(settings: Settings, stage: Stage) -> bool:
+    """Whether the stage's group has passed any record; a first start commits the beginning, which is none."""
+    return any(committed_offsets(settings, stage).values())
