@@ -182,8 +182,13 @@ class Settings(BaseModel):
 
 def load() -> Settings:
     """The settings of this process: environment first, then the checkout's `.env`."""
-    file = {name: value for name, value in dotenv_values(CHECKOUT / ".env").items() if value is not None}
-    return Settings.from_environment({**file, **os.environ})
+    return Settings.from_environment({**env_file(), **os.environ})
+
+
+def env_file() -> dict[str, str]:
+    """The variables of the checkout's `.env`, or of the file that FRAUD_ENV_FILE names."""
+    path = Path(os.environ.get("FRAUD_ENV_FILE") or CHECKOUT / ".env")
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
 def without_embedded(environment: Mapping[str, str]) -> dict[str, str]:

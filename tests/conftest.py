@@ -13,6 +13,13 @@ from fraud_platform.settings import Settings
 SERVICES = ("kafka", "registry", "mongod", "s3")
 
 
+def pytest_configure() -> None:
+    """Nothing that the user has set, in the shell or in `.env`, reaches a test or what it starts."""
+    for name in {*Settings.environment_names(), *(name for name in os.environ if name.startswith("KAFKA_"))}:
+        os.environ.pop(name, None)
+    os.environ["FRAUD_ENV_FILE"] = os.devnull
+
+
 @pytest.fixture(scope="session")
 def service_endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Addresses of real services on free ports, or those of running ones that `FRAUD_TEST_ENDPOINTS` names."""

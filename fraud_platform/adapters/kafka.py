@@ -24,6 +24,7 @@ GATHER_S = 0.005  # a transaction begun right after the last one waits 20 ms in 
 TRANSACTION_TIMEOUT_MS = 10_000
 CALL_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
+UNSUBSCRIBE_POLLS, UNSUBSCRIBE_POLL_S = 6, 0.05
 
 _FENCED = {
     KafkaError._FENCED,  # noqa: SLF001 - librdkafka's local error codes are named like this
@@ -105,13 +106,14 @@ class KafkaLog(Log):
         self._producer: Producer | None = self._new_producer()
         config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
         self._consumer = open_client(Consumer, config)
-        topics = [naming.topic(topic) for topic in stage.reads]
-        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        self._topics = [naming.topic(topic) for topic in stage.reads]
+        self._is_subscribed = False  # joins with the first poll: nobody may own partitions and not read them
 
     # Reading ----------------------------------------------------------------------------------------
 
     def poll(self, timeout_s: float) -> Batch:
         """See `Log.poll`."""
+        self._subscribe()
         generation = self.generation
         messages = self._consume(timeout_s)
         if self._unsettled is not None:
@@ -120,6 +122,12 @@ class KafkaLog(Log):
             # What was fetched before the change may come again under the new assignment.
             return Batch([], {})
         return self._batch(messages)
+
+    def _subscribe(self) -> None:
+        if not self._is_subscribed:
+            self._is_subscribed = True
+            heard = {"on_assign": self._on_assign, "on_revoke": self._on_revoke, "on_lost": self._on_revoke}
+            self._consumer.subscribe(self._topics, **heard)
 
     def _consume(self, timeout_s: float) -> list[Message]:
         try:
@@ -311,6 +319,12 @@ class KafkaLog(Log):
     def _close_clients(self) -> None:
         self._drop_producer()
         with contextlib.suppress(KafkaException, RuntimeError):
+            if self._is_subscribed:
+                # A close that meets an unanswered assignment never returns and holds the GIL while it waits
+                # (librdkafka issue 4884), so let go of the subscription and of what is on its way first.
+                self._consumer.unsubscribe()
+                for _ in range(UNSUBSCRIBE_POLLS):
+                    self._consumer.poll(UNSUBSCRIBE_POLL_S)
             self._consumer.close()
 
     def _new_producer(self) -> Producer:

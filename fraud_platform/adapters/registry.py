@@ -19,7 +19,7 @@ TIMEOUT_S = (2.0, 5.0)
 _CLIENT_ERROR, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
 
 
-class UnknownSchema(Exception):  # noqa: N818 - a fact about a record, turned into a dead letter
+class UnknownSchema(Exception):
     """The registry answers, and knows no schema of this id."""
 
 

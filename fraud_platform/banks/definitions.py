@@ -38,7 +38,7 @@ def _send(run: LongRun, config: BanksConfig) -> None:
         rate=config.rate or run.settings.demo_rate,
         seed=config.seed,
         mix=parse_mix(config.mix) if config.mix else DEFAULT_MIX,
-        stop=run.stop,
+        stop=run.watch.should_stop,
         observe=lambda _: run.watch.working(seen_elsewhere=False),
     )
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
 from rich.console import Console
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from fraud_platform.local import catalogue, downloads, java, mongod, s3
 from fraud_platform.local.catalogue import CATALOGUE, DAGSTER
 from fraud_platform.local.folder import Folder, read_json
 from fraud_platform.local.ports import is_free
-from fraud_platform.settings import CHECKOUT, Settings, read_endpoints
+from fraud_platform.settings import Settings, env_file, read_endpoints
 
 _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("problem", "red")}
 
@@ -35,22 +34,18 @@ def doctor(console: Console, *, environment: Mapping[str, str]) -> int:
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     """All findings: settings first, since the others depend on them."""
-    names = {*environment, *_dotenv()}
+    names = {*environment, *env_file()}
     yield from machine.unknown_names(names)
     folder = environment.get("FRAUD_EMBEDDED")
     yield from machine.stale_shell(environment, read_endpoints(Path(folder)) if folder else {})
     try:
-        settings = Settings.from_environment({**_dotenv(), **environment})
+        settings = Settings.from_environment({**env_file(), **environment})
     except ConfigurationError as error:
         yield problem("Settings", str(error), "Change the variables or .env; .env.example describes each.")
         return
     yield ok("Settings", "all readable")
     yield from examine_machine(settings)
     yield from examine_platform(settings)
-
-
-def _dotenv() -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(CHECKOUT / ".env").items() if value is not None}
 
 
 def examine_machine(settings: Settings) -> Iterator[Finding]:

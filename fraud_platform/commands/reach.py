@@ -4,19 +4,11 @@ import socket
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 1.0
-_PORTS = {"http": 80, "https": 443}
 
 
 def listens(addresses: str) -> bool:
     """Whether one of the comma-separated `host:port` addresses accepts connections."""
     return any(_connects(address.strip()) for address in addresses.split(",") if address.strip())
-
-
-def url_listens(url: str) -> bool:
-    """Whether the server of an HTTP address accepts connections."""
-    parts = urlsplit(url)
-    port = parts.port or _PORTS.get(parts.scheme, 80)
-    return _connects(f"{parts.hostname}:{port}")
 
 
 def public(url: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from dotenv import dotenv_values
 from rich.console import Console
 from rich.live import Live
 from rich.progress import (
@@ -28,7 +27,7 @@ from fraud_platform.local.folder import Folder
 from fraud_platform.local.process import STACK_MARK
 from fraud_platform.local.stack import SUPERVISOR, Stack, start_stack
 from fraud_platform.local.state import StackState, Status
-from fraud_platform.settings import CHECKOUT, Settings
+from fraud_platform.settings import Settings, env_file
 
 READY_WITHIN_S = 150.0
 CONSUMING_WITHIN_S = 120.0
@@ -129,17 +128,13 @@ def fetch(names: Sequence[str], console: Console) -> float:
 
 
 def _start(settings: Settings, names: Sequence[str], console: Console) -> Settings:
-    environment = {**_dotenv(), **os.environ, "FRAUD_DATA_DIR": str(settings.data_dir)}
+    environment = {**env_file(), **os.environ, "FRAUD_DATA_DIR": str(settings.data_dir)}
     stack = start_stack(settings.data_dir, services=names, environment=environment)
     progress = _ServiceProgress()
     with Live(console=console, refresh_per_second=4) as live:
         stack.wait_ready(timeout_s=READY_WITHIN_S, seen=lambda now: live.update(progress.table(now), refresh=False))
         live.update(progress.table(stack.state))
     return Settings.from_environment(environment)
-
-
-def _dotenv() -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(CHECKOUT / ".env").items() if value is not None}
 
 
 class _ServiceProgress:

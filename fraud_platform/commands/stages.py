@@ -85,7 +85,11 @@ def stop(settings: Settings, name: str, console: Console) -> None:
     with console.status(f"{stage.name}: draining"):
         given_up = control.stop_stage(settings, stage)
     _tell_given_up(stage, given_up, console)
-    console.print(f"{stage.name} is stopped; `fraud-platform start {stage.name}` starts it again.", highlight=False)
+    console.print(
+        f"{stage.name} is stopped; `fraud-platform start {stage.name}` starts it again.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def restart(settings: Settings, name: str, console: Console) -> None:
@@ -182,7 +186,8 @@ def end_foreign_runs(settings: Settings, console: Console) -> None:
     left = [str(pid) for pid, is_daemon in foreign_processes(settings) if is_daemon]
     if left:
         console.print(
-            f"Your own `dagster dev` (daemon process {', '.join(left)}) runs on; Ctrl-C in its terminal ends it."
+            f"Your own `dagster dev` (daemon process {', '.join(left)}) runs on; Ctrl-C in its terminal ends it.",
+            soft_wrap=True,
         )
 
 

@@ -108,17 +108,6 @@ def is_working(state: StageState, settings: Settings) -> bool:
     return state.working >= min(state.slots_wanted, settings.partitions)
 
 
-def waiting_for(settings: Settings) -> list[str]:
-    """The stages whose keeper is on and whose slots are not all at work yet."""
-    return [state.name for state in stage_states(settings) if state.keeper_on and not is_working(state, settings)]
-
-
-def switched_off(settings: Settings) -> list[str]:
-    """The stages whose keeper is off, each with its reason where there is one."""
-    off = [state for state in stage_states(settings) if not state.keeper_on]
-    return [f"{state.name}: {state.why_off}" if state.why_off else state.name for state in off]
-
-
 def stage_states(settings: Settings) -> list[StageState]:
     """Every stage's keeper and runs, in flow order."""
     with open_instance(settings) as instance:

@@ -74,7 +74,9 @@ def run_stage(run: LongRun, stage: Stage, outputs: Sequence[Output]) -> None:
             report(progress)
 
         slot = Slot(stage=stage, name=name, run_id=run.context.run_id)
-        run_slot(run.settings, slot, stop=run.stop, until=lambda: time.monotonic() > until, observe=observe)
+        run_slot(
+            run.settings, slot, stop=run.watch.should_stop, until=lambda: time.monotonic() > until, observe=observe
+        )
 
 
 def _say_nothing(_: Progress) -> None:

@@ -5,9 +5,11 @@ then the status in the run storage is the only way left, so each op reads its ow
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +22,11 @@ from fraud_platform.runtime.stop import StopRequest
 logger = logging.getLogger(__name__)
 
 CHECK_S = 5.0
+LEAVING_CHECK_S = 1.0
+LEAVE_S = 10.0
+"""An op that was asked to leave has this long; its open transaction is aborted by its successor or by Kafka."""
+STALL_S = 180.0
+"""A loop that has not come round for this long is stuck in a client; Kafka itself would wait 300 s."""
 _LEAVE = {
     DagsterRunStatus.CANCELING,
     DagsterRunStatus.CANCELED,
@@ -31,11 +38,26 @@ _LEAVE = {
 class RunWatch:
     """A thread beside the op, which says in the run's tags what keepers and commands want to know."""
 
-    def __init__(self, instance: DagsterInstance, run_id: str, stop: StopRequest, *, check_s: float = CHECK_S) -> None:
+    def __init__(
+        self,
+        instance: DagsterInstance,
+        run_id: str,
+        stop: StopRequest,
+        *,
+        check_s: float = CHECK_S,
+        leave_s: float = LEAVE_S,
+        stall_s: float = STALL_S,
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
         self._instance = instance
         self._run_id = run_id
         self._stop = stop
         self._check_s = check_s
+        self._leave_s = leave_s
+        self._stall_s = stall_s
+        self._end_process = end_process
+        self._came_round_at = time.monotonic()
+        self._asked_at: float | None = None
         self._beating = True
         self._facts = {tags.PROCESS: own_process()}
         self._works = False
@@ -57,6 +79,11 @@ class RunWatch:
         self._wake.set()
         self._thread.join(self._check_s)
 
+    def should_stop(self) -> bool:
+        """What the loop asks each time it comes round."""
+        self._came_round_at = time.monotonic()
+        return self._stop()
+
     def working(self, *, seen_elsewhere: bool) -> None:
         """The slot does its work now; `seen_elsewhere` = as a group member, so that it needs no heartbeat."""
         if self._works:
@@ -69,7 +96,11 @@ class RunWatch:
     def _watch(self) -> None:
         while not self._ended:
             self._guard(self._look)
-            self._wake.wait(self._check_s)
+            if why := self._stuck():
+                self._guard(partial(self._give_up, why))
+                self._end_process(1)
+                return
+            self._wake.wait(min(self._check_s, LEAVING_CHECK_S) if self._stop() else self._check_s)
             self._wake.clear()
 
     def _guard(self, step: Callable[[], None]) -> None:
@@ -93,6 +124,29 @@ class RunWatch:
             news[tags.HEARTBEAT] = f"{time.time():.0f}"
         if news:
             self._instance.add_run_tags(self._run_id, news)
+
+    def _stuck(self) -> str:
+        """Why the loop will not end by itself; empty while it may."""
+        now = time.monotonic()
+        if self._ended:
+            return ""
+        if self._stop():
+            self._asked_at = self._asked_at or now
+            late_s = now - self._asked_at
+            return f"The op did not leave within {late_s:.0f} s." if late_s > self._leave_s else ""
+        silent_s = now - self._came_round_at
+        return f"The op has been stuck for {silent_s:.0f} s." if silent_s > self._stall_s else ""
+
+    def _give_up(self, why: str) -> None:
+        """Write down how the run ended before its process does."""
+        logger.error("%s", why)
+        run = self._instance.get_run_by_id(self._run_id)
+        if run is None or run.is_finished:
+            return
+        if run.status is DagsterRunStatus.CANCELING:
+            self._instance.report_run_canceled(run, message=why)
+        else:
+            self._instance.report_run_failed(run, message=why)
 
     def _forget_parent(self) -> None:
         """A re-executed run inherits its parent's tags; how that one ended says nothing about this one."""

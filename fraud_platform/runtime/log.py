@@ -41,7 +41,7 @@ class Batch(msgspec.Struct, frozen=True):
     positions: dict[Partition, int]
 
 
-class OutputRefused(Exception):  # noqa: N818 - a fact about outputs, turned into dead letters
+class OutputRefused(Exception):
     """The broker will never take these outputs (size, timestamp); the transaction is aborted, the log stays usable."""
 
     def __init__(self, refused: Sequence[Outgoing], reason: str) -> None:

@@ -19,12 +19,11 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clean_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path) -> None:
+def clean_shell(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     """Neither the shell's settings nor the checkout's `.env`; an empty data folder."""
     for name in os.environ.keys() - clean_environment().keys():
         monkeypatch.delenv(name)
-    for module in ("settings", "commands.doctor", "commands.stack"):
-        monkeypatch.setattr(f"fraud_platform.{module}.CHECKOUT", tmp_path)
+    monkeypatch.setenv("FRAUD_ENV_FILE", os.devnull)
     monkeypatch.setenv("FRAUD_DATA_DIR", str(data_dir))
 
 

@@ -14,7 +14,7 @@ from bson.codec_options import CodecOptions
 from bson.decimal128 import Decimal128
 from pymongo import MongoClient
 
-from tests.failure.inputs import Line
+from tests.failure.lines import Line
 from tests.failure.plain import Row, Topics, Where, committed_offsets, lake_objects
 
 BANK, DEAD, LEDGER = "bank-transactions", "dead-letters", "ledger"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from tests.failure.inputs import Line, read
+from tests.failure.lines import Line, read
 from tests.failure.plain import Where
 
 

@@ -1,15 +1,13 @@
-"""The list of records that go into the platform, written to a file that feeder and verifier share."""
+"""The records that go into the platform: every kind that the contract tells apart, and repeats."""
 
-import base64
 import json
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from tests.builders import party, transfer
+from tests.failure.lines import Line
 
 ACCOUNTS = 40
 RUBBISH: tuple[bytes | None, ...] = (
@@ -27,14 +25,6 @@ KINDS = {
     "fraudulent": 30, "small": 32, "large": 14, "mule": 8, "legitimate": 6, "odd": 2, "rubbish": 4, "endless": 1,
     "repeat": 6,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Line:
-    """One record of bank-transactions."""
-
-    key: str | None
-    value: bytes | None
 
 
 def make_inputs(count: int, *, seed: int) -> list[Line]:
@@ -81,17 +71,3 @@ def _transfer(dice: random.Random, kind: str, name: str) -> dict[str, Any]:
 def _repeated(dice: random.Random, sent: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The bank sends a transfer again, at times with another status."""
     return dice.choice(sent) | {"status": dice.choice(["completed", "reversed"])}
-
-
-def save(lines: Sequence[Line], path: Path) -> None:
-    path.write_text("".join(json.dumps([line.key, _text(line.value)]) + "\n" for line in lines))
-
-
-def read(path: Path) -> Iterator[Line]:
-    for text in path.read_text().splitlines():
-        key, value = json.loads(text)
-        yield Line(key, None if value is None else base64.b64decode(value))
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()

@@ -15,7 +15,8 @@ from fraud_platform.adapters.admin import ensure_topics
 from tests.conftest import fresh_settings
 from tests.failure.catching import Offsets, committed, kill_in_the_middle, uncommitted
 from tests.failure.evidence import READS
-from tests.failure.inputs import make_inputs, save
+from tests.failure.inputs import make_inputs
+from tests.failure.lines import save
 from tests.failure.plain import Where
 from tests.failure.slots import KILLED, Slots, environment_of, save_where, where_of
 from tests.validator_api.service import running_validator
@@ -141,8 +142,8 @@ def test_no_process_died_of_anything_else(trial: Trial) -> None:
 
 def test_the_traffic_was_spread_over_many_transactions(trial: Trial) -> None:
     busy = trial.report["transactions_with_records"]
-    assert busy["ingestion"] >= 100
-    assert all(busy[stage] >= 10 for stage in READS)
+    assert busy["ingestion"] >= 50
+    assert all(busy[stage] >= 5 for stage in READS)
 
 
 def test_every_input_has_its_outcome_exactly_once_everywhere(trial: Trial) -> None:

@@ -17,7 +17,8 @@ from fraud_platform.topology import STAGES
 from tests.conftest import fresh_settings
 from tests.failure.evidence import LEDGER, READS, RESULT
 from tests.failure.feed import feed
-from tests.failure.inputs import make_inputs, save
+from tests.failure.inputs import make_inputs
+from tests.failure.lines import save
 from tests.failure.plain import Topics, Where, lake_objects, s3_client
 from tests.failure.slots import save_where, where_of
 from tests.validator_api.service import running_validator
@@ -137,3 +138,9 @@ def test_a_doubled_row_is_named_with_all_that_follows_from_it(platform: Platform
     at = f"{again.partition}/{again.offset}"
     assert f"S3 {RESULT}: {value['TRANSACTION_ID']} at {at} is there 0 times, expected 1" in found
     assert f"lake: 1 records of {RESULT} are not committed" in found
+
+
+def test_the_verifier_shares_no_code_with_the_platform() -> None:
+    program = "import sys, tests.failure.verify; print([n for n in sys.modules if n.startswith('fraud_platform')])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -14,7 +14,8 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES
 from tests.failure.catching import committed, kill_in_the_middle
 from tests.failure.evidence import READS
-from tests.failure.inputs import make_inputs, save
+from tests.failure.inputs import make_inputs
+from tests.failure.lines import save
 from tests.failure.slots import save_where, where_of
 from tests.validator_api.service import running_validator
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.failure import checks, ledger_checks
 from tests.failure.evidence import LEDGER, STORED, Evidence, gather
-from tests.failure.inputs import read
+from tests.failure.lines import read
 from tests.failure.plain import Where
 
 

@@ -160,11 +160,5 @@ def test_waiting_ends_in_time_and_says_who_is_late(settings: Settings, home: Dag
     assert "ingestion" in late
 
 
-def test_stages_are_listed_by_what_they_lack(settings: Settings, home: DagsterInstance) -> None:
-    control.keeper(home, LAKE).off()
-    assert control.switched_off(settings) == ["banks", "lake"]
-    assert control.waiting_for(settings) == ["ingestion", "projection", "validation", "documents"]
-
-
 def test_waiting_counts_a_working_op(settings: Settings, op: subprocess.Popen[bytes]) -> None:
     assert control.is_working(state_of(settings, "lake"), settings)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
-from fraud_platform.local.stack import Stack, clean_environment, running_stack
+from fraud_platform.local.stack import Stack, clean_environment, running
 from fraud_platform.orchestration import control, runs
 from fraud_platform.orchestration.keeper import SlotRun
 from fraud_platform.settings import Settings
@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         for stage in STAGES.values():
             if stage is not INGESTION:
                 control.keeper(instance, stage).off()
-    with running_stack(folder, services=SERVICES, environment=environment) as stack:
+    with running(folder, services=SERVICES, environment=environment) as stack:
         yield stack
         control.stop_everything(stack.settings())
 

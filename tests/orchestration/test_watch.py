@@ -78,3 +78,43 @@ def test_a_history_that_cannot_be_read_stops_nothing(
     with RunWatch(instance, "r1", stop, check_s=0.01):
         assert becomes(lambda: len(asked) > 2)
     assert not stop()
+
+
+def store_ending(instance: DagsterInstance, *, canceling: bool) -> tuple[str, StopRequest]:
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    if canceling:
+        instance.report_run_canceling(run)
+    return run.run_id, StopRequest()
+
+
+@pytest.mark.parametrize(
+    ("canceling", "status"), [(True, DagsterRunStatus.CANCELED), (False, DagsterRunStatus.FAILURE)]
+)
+def test_an_op_that_does_not_leave_is_ended_with_its_run_on_record(
+    instance: DagsterInstance, canceling: bool, status: DagsterRunStatus
+) -> None:
+    run_id, stop = store_ending(instance, canceling=canceling)
+    stop.set()
+    exits: list[int] = []
+    with RunWatch(instance, run_id, stop, check_s=0.02, leave_s=0.1, end_process=exits.append):
+        assert becomes(lambda: exits == [1])
+    assert instance.get_run_by_id(run_id).status is status
+
+
+def test_a_loop_that_no_longer_comes_round_is_ended(instance: DagsterInstance) -> None:
+    run_id, stop = store_ending(instance, canceling=False)
+    exits: list[int] = []
+    with RunWatch(instance, run_id, stop, check_s=0.02, stall_s=0.2, end_process=exits.append):
+        assert becomes(lambda: exits == [1])
+    assert instance.get_run_by_id(run_id).status is DagsterRunStatus.FAILURE
+
+
+def test_a_loop_that_comes_round_lives(instance: DagsterInstance) -> None:
+    run_id, stop = store_ending(instance, canceling=False)
+    exits: list[int] = []
+    with RunWatch(instance, run_id, stop, check_s=0.02, stall_s=0.3, end_process=exits.append) as watch:
+        deadline = time.monotonic() + 0.9
+        while time.monotonic() < deadline:
+            assert not watch.should_stop()
+            time.sleep(0.01)
+    assert exits == []
