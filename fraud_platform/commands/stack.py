@@ -179,7 +179,7 @@ def _conclude(settings: Settings, stages: Stages | None, took_s: float, download
     off = list(stages.off(settings)) if stages is not None else []
     if off:
         console.print(f"Switched off: {', '.join(off)} (`fraud-platform start STAGE` switches one on).")
-    console.print(_next_command(settings, with_dagster=stages is not None))
+    console.print(_next_command(settings, with_dagster=stages is not None), soft_wrap=True)
 
 
 def url_table(settings: Settings) -> Table:
@@ -210,7 +210,7 @@ def _next_command(settings: Settings, *, with_dagster: bool) -> str:
     if with_dagster:
         return f"\nNext: [bold]{shown} topic fraudulent-transactions-result --follow[/]"
     return (
-        f'\nNext: [bold]eval "$({shown} env)" && dagster dev[/]'
+        f'\nNext: [bold]eval "$({shown} env)" && {shown.with_name("dagster")} dev[/]'
         f"  (DAGSTER_HOME={Folder(settings.data_dir).dagster_home})"
     )
 

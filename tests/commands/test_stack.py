@@ -36,7 +36,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     """An empty data folder with free ports; the process sees no settings of its own, nor a `.env`."""
     for name in set(commands.os.environ) - set(clean_environment()):
         monkeypatch.delenv(name)
-    monkeypatch.setattr(commands, "CHECKOUT", tmp_path)
     data = Folder(tmp_path / "data")
     settle(data, catalogue.ports_of(catalogue.CATALOGUE), prefer_defaults=False)
     yield data
