@@ -12,6 +12,15 @@ MIB = 1024 * 1024
 DAY_MS = 24 * 3600 * 1000
 FOREVER_MS = -1
 
+RETENTION_MS = 30 * DAY_MS
+_REFUSE_WHAT_WOULD_EXPIRE = MappingProxyType(
+    {
+        # Outputs carry their source's timestamp. One that is older than the retention would vanish within
+        # minutes and without a trace; refused by the broker it becomes a dead letter.
+        "message.timestamp.before.max.ms": str(RETENTION_MS - DAY_MS)
+    }
+)
+
 MAX_VALUE_BYTES = 1 * MIB
 """A consumed value above this size becomes a dead letter."""
 
@@ -52,22 +61,24 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
     for spec in (
         TopicSpec(
             topic=Topic.BANK_TRANSACTIONS, key="sender_bank_account", schema=None, external=True,
-            retention_ms=30 * DAY_MS,
+            retention_ms=RETENTION_MS,
             about="JSON transfers as the banks send them, people's details included.",
         ),
         TopicSpec(
-            topic=Topic.LABELS, key="transaction id", schema=None, external=True, retention_ms=30 * DAY_MS,
+            topic=Topic.LABELS, key="transaction id", schema=None, external=True, retention_ms=RETENTION_MS,
             about="JSON verdicts from outside: chargebacks, analysts, the demo banks' scenarios.",
         ),
         TopicSpec(
             topic=Topic.FRAUDULENT, key="sender_bank_account", schema="transaction",
-            retention_ms=30 * DAY_MS,
+            retention_ms=RETENTION_MS,
             about="Valid transfers that the bank itself calls fraudulent; ssn is a keyed token from here on.",
+            config=_REFUSE_WHAT_WOULD_EXPIRE,
         ),
         TopicSpec(
             topic=Topic.UNIDENTIFIED, key="sender_bank_account", schema="transaction",
-            retention_ms=30 * DAY_MS,
+            retention_ms=RETENTION_MS,
             about="Valid transfers that nobody has judged yet; ssn is a keyed token from here on.",
+            config=_REFUSE_WHAT_WOULD_EXPIRE,
         ),
         TopicSpec(
             topic=Topic.RESULT, key="transaction id", schema="result", retention_ms=FOREVER_MS,
@@ -87,12 +98,12 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
             about="Each judgement of the rule engine with its reasons and the version of its rule set.",
         ),
         TopicSpec(
-            topic=Topic.DEAD_LETTERS, key="the original key", schema=None, retention_ms=30 * DAY_MS,
+            topic=Topic.DEAD_LETTERS, key="the original key", schema=None, retention_ms=RETENTION_MS,
             max_message_bytes=9 * MIB,
             about="Records that no stage could use: the original bytes, with the reason in the headers.",
         ),
         TopicSpec(
-            topic=Topic.LEDGER, key="stage", schema="ledger", retention_ms=30 * DAY_MS,
+            topic=Topic.LEDGER, key="stage", schema="ledger", retention_ms=RETENTION_MS,
             about="What became of every record: input ranges and outcomes of each committed transaction.",
         ),
     )

@@ -38,7 +38,7 @@ def keeper_sensor(
             view = look(context, stage, current, make_cluster(current), now=clock())
         except ConfigurationError as error:
             return dg.SkipReason(str(error))
-        return act(context.instance, stage, decide(view))
+        return act(context.instance, stage, decide(view), switched_on_at=context.last_sensor_start_time)
 
     status = dg.DefaultSensorStatus.RUNNING if stage.consumes else dg.DefaultSensorStatus.STOPPED
     return dg.SensorDefinition(
@@ -77,8 +77,10 @@ def look(
     )
 
 
-def act(instance: DagsterInstance, stage: Stage, decision: Decision) -> dg.SensorResult | dg.SkipReason:
-    """Carry a decision out."""
+def act(
+    instance: DagsterInstance, stage: Stage, decision: Decision, *, switched_on_at: float | None = None
+) -> dg.SensorResult:
+    """Carry a decision out; one that a person has overtaken by switching on again does not switch off."""
     said = list(decision.notes)
     requests: list[dg.RunRequest] = []
     for action in decision.actions:
@@ -92,8 +94,8 @@ def act(instance: DagsterInstance, stage: Stage, decision: Decision) -> dg.Senso
             case Launch():
                 requests.append(_request(stage, action))
             case SwitchOff(why):
-                Switch(instance, tags.keeper_name(stage), on_by_default=stage.consumes).off()
-                return dg.SensorResult(skip_reason=f"{OFF_MARK}{why}.", cursor=json.dumps(dict(decision.seen)))
+                switch = Switch(instance, tags.keeper_name(stage), on_by_default=stage.consumes)
+                said = [f"{OFF_MARK}{why}."] if switch.off(unless_on_since=switched_on_at) else said
     cursor = json.dumps(dict(decision.seen))
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=cursor)

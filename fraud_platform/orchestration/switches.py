@@ -59,10 +59,18 @@ class Switch:
         if not self.is_on:
             self._write(InstigatorStatus.RUNNING)
 
-    def off(self) -> None:
-        """Switch off; runs go on."""
+    def off(self, *, unless_on_since: float | None = None) -> bool:
+        """Switch off; runs go on. Whether it is off now: a switch that was set on after `unless_on_since` stays on."""
+        if unless_on_since is not None and self._on_since() > unless_on_since:
+            return False
         if self.is_on:
             self._write(InstigatorStatus.STOPPED)
+        return True
+
+    def _on_since(self) -> float:
+        state = self._state()
+        data = state.instigator_data if state else None
+        return (data.last_sensor_start_timestamp or 0.0) if isinstance(data, SensorInstigatorData) else 0.0
 
     def _state(self) -> InstigatorState | None:
         return self.instance.get_instigator_state(self._origin().get_id(), self._empty().selector_id)

@@ -50,7 +50,10 @@ class Scribe:
         return written
 
     def dead_letter(self, record: Record, error: Rejected) -> Outgoing:
-        """The record's original bytes, with the reason in the headers."""
+        """The record's original bytes, with the reason in the headers.
+
+        It is dated now, or an old record's letter would expire at once; its own time is a header.
+        """
         value = record.value if record.value is None else record.value[:MAX_DEAD_LETTER_BYTES]
         headers = {
             "stage": self.identity.stage.name,
@@ -62,7 +65,7 @@ class Scribe:
             "reason": error.reason,
         }
         encoded = tuple((name, text.encode()) for name, text in headers.items())
-        return Outgoing(self._dead_letters, record.key, value, record.timestamp_ms, encoded)
+        return Outgoing(self._dead_letters, record.key, value, now_ms(), encoded)
 
     def entry(
         self,

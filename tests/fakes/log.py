@@ -19,6 +19,7 @@ class FakeBroker:
         self.members: dict[str, dict[str, FakeLog]] = defaultdict(dict)
         self.low: dict[Partition, int] = defaultdict(int)
         self.max_value_bytes = 1_000_000
+        self.oldest_ms = 0
         self.is_down = False
         self.fail_next_commit_after_it_happened = False
 
@@ -29,6 +30,9 @@ class FakeBroker:
 
     def records(self, topic: str) -> list[Record]:
         return [r for p, log in self.partitions.items() if p.topic == topic for r in log if r is not None]
+
+    def refuses(self, output: Outgoing) -> bool:
+        return len(output.value or b"") > self.max_value_bytes or output.timestamp_ms < self.oldest_ms
 
     def truncate(self, partition: Partition, low: int) -> None:
         self.low[partition] = low
@@ -126,9 +130,9 @@ class FakeLog(Log):
         if self.broken or self.broker.is_down:
             self.broken = True
             raise BrokerUnavailable("unclear")
-        refused = [o for o in outputs if len(o.value or b"") > self.broker.max_value_bytes]
+        refused = [o for o in outputs if self.broker.refuses(o)]
         if refused:
-            raise OutputRefused(refused, "too large")
+            raise OutputRefused(refused, "too large or too old")
         touched = set()
         for output in outputs:
             count = sum(1 for p in self.broker.partitions if p.topic == output.topic)

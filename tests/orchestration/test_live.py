@@ -51,7 +51,7 @@ def home(settings: Settings) -> Iterator[DagsterInstance]:
 @pytest.fixture
 def run(settings: Settings, home: DagsterInstance) -> SlotRun:
     """The run that fills the slot; the keeper is on."""
-    control.keeper(home, INGESTION).on()
+    control.start_stage(settings, INGESTION)
     control.wait_until_consuming(settings, 60)
     (found,) = working(home)
     return found

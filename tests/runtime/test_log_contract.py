@@ -1,6 +1,7 @@
 """What every `Log` promises: the fake of the fast tests and Kafka itself pass the same tests."""
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Site:
 @pytest.fixture
 def fake_site() -> Site:
     broker = FakeBroker({"in": 4, "out": 4})
+    broker.oldest_ms = 1_700_000_000_000
     return Site(
         open_log=lambda slot: FakeLog(broker, group="g", slot=slot, reads=["in"]),
         open_reader=lambda: FakeLog(broker, group="readers", slot="0", reads=["out"]),
@@ -112,7 +114,7 @@ def read(log: Log, count: int) -> Batch:
 
 
 def out(site: Site, value: bytes) -> Outgoing:
-    return Outgoing(site.output_topic, b"k", value, 1_767_268_800_000)
+    return Outgoing(site.output_topic, b"k", value, time.time_ns() // 1_000_000)
 
 
 def test_a_first_start_begins_at_the_beginning_and_says_that_it_is_not_committed(site, open_log) -> None:
@@ -210,6 +212,17 @@ def test_an_output_that_is_too_large_is_refused_and_the_log_stays_usable(site, o
     assert [o.value for o in refusal.value.refused] == [huge.value]
     log.commit([out(site, b"small")], {site.partition(0): Position(0)})
     assert site.read_outputs() == [b"small"]
+
+
+def test_an_output_that_is_older_than_its_topic_keeps_is_refused_and_its_neighbours_are_not(site, open_log) -> None:
+    log = open_log()
+    settle(log)
+    old = Outgoing(site.output_topic, b"k", b"old", 1_000)
+    with pytest.raises(OutputRefused) as refusal:
+        log.commit([out(site, b"new"), old, out(site, b"newer")], {site.partition(0): Position(0)})
+    assert [o.value for o in refusal.value.refused] == [b"old"]
+    log.commit([out(site, b"new")], {site.partition(0): Position(0)})
+    assert site.read_outputs() == [b"new"]
 
 
 def test_the_position_at_the_end_of_a_partition_lies_past_transaction_markers(site, open_log) -> None:

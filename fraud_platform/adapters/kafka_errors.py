@@ -1,0 +1,47 @@
+"""Kafka's errors as ours; the texts are librdkafka's names for them, which hold no data."""
+
+from typing import NoReturn
+
+from confluent_kafka import KafkaError
+
+from fraud_platform.errors import BrokerUnavailable, ConfigurationError, Fenced
+
+_FENCED = {
+    KafkaError._FENCED,  # noqa: SLF001 - librdkafka's local error codes are named like this
+    KafkaError._FATAL,  # noqa: SLF001 - what a consumer says after the broker fenced it
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    90,  # PRODUCER_FENCED, which the Python client does not name
+}
+_FORBIDDEN = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+
+
+def is_final(error: KafkaError) -> bool:
+    """Whether waiting cannot help."""
+    return bool(error.fatal()) or error.code() in _FENCED or error.code() in _FORBIDDEN
+
+
+def raise_for(error: KafkaError, doing: str) -> NoReturn:
+    """Raise `error` as one of ours; `doing` completes "Kafka could not ...".
+
+    Raises:
+        Fenced: another process owns the slot.
+        ConfigurationError: our principal may not, or a topic is missing.
+        BrokerUnavailable: anything else; waiting may help.
+    """
+    code = error.code()
+    if code in _FENCED:
+        raise Fenced(f"Another process took over this slot ({error.name()}).")
+    if code in _FORBIDDEN:
+        raise ConfigurationError(
+            f"Kafka refuses to {doing} ({error.name()}); check that the topics exist and what our principal may do."
+        )
+    if error.fatal():
+        raise Fenced(f"Kafka ended this member for good ({error.name()}).")
+    raise BrokerUnavailable(f"Kafka could not {doing} ({error.name()}).")

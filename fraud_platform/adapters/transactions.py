@@ -1,0 +1,168 @@
+"""The transactional producer of one slot: its transactions, and what a failed one means."""
+
+import contextlib
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from fraud_platform.adapters.kafka_config import client_config, open_client
+from fraud_platform.adapters.kafka_errors import raise_for
+from fraud_platform.core.outcome import Outgoing
+from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.runtime.log import OutputRefused
+from fraud_platform.settings import Settings
+from fraud_platform.topology import MIB
+
+TRANSACTION_TIMEOUT_MS = 10_000
+CALL_TIMEOUT_S = 5.0
+_TRIAL_POLL_S = 0.05
+_REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD}
+
+
+def producer_config(settings: Settings, transactional_id: str) -> dict[str, Any]:
+    """A transactional producer that places keys as Java clients do."""
+    return {
+        **client_config(settings),
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "batch.size": MIB,
+        "message.max.bytes": 9 * MIB,
+        "queue.buffering.max.messages": 500_000,
+        "compression.type": "lz4",
+        # The broker answers CONCURRENT_TRANSACTIONS while it finishes the last one: 100 ms of back-off
+        # (the default) make a small transaction cost 36-100 ms.
+        "retry.backoff.ms": 1,
+    }
+
+
+class TransactionalProducer:
+    """One fixed transactional id. Opening it aborts what an earlier owner left open, and fences that owner.
+
+    Any failure costs the client its life: its sequence numbers or its epoch may be unclear, and a new one
+    starts both afresh. `reopen` makes it.
+
+    Raises:
+        BrokerUnavailable: the transaction coordinator does not answer.
+        ConfigurationError: our principal may not use the id.
+    """
+
+    def __init__(self, settings: Settings, transactional_id: str) -> None:
+        self._config = producer_config(settings, transactional_id)
+        self._producer: Producer | None = self._open()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction can begin; after a failure `reopen` comes first."""
+        return self._producer is not None
+
+    def reopen(self) -> None:
+        """Replace the client; errors as when the class is made."""
+        self.drop()
+        self._producer = self._open()
+
+    def drop(self) -> None:
+        """Let go of the client; what it left open is aborted by the next one or by the broker's timeout."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(KafkaException):
+                producer.purge()  # the reference goes next, and with it the client; `close` would wait for an abort
+
+    def transact(self, outputs: Sequence[Outgoing], offsets: list[TopicPartition], member: Any) -> None:
+        """Publish the outputs and commit the offsets of the group that `member` belongs to, or neither.
+
+        Raises:
+            OutputRefused, BrokerUnavailable, Fenced: as `Log.commit`.
+        """
+        producer = self._producer
+        if producer is None:
+            raise BrokerUnavailable("Kafka was unsure about the last commit.")
+        try:
+            producer.begin_transaction()
+            _produce(producer, outputs)
+            # All outputs first: offsets sent beside them make the broker answer CONCURRENT_TRANSACTIONS.
+            # What is not out in time makes the commit fail.
+            producer.flush(CALL_TIMEOUT_S)
+            producer.send_offsets_to_transaction(offsets, member, CALL_TIMEOUT_S)
+            producer.commit_transaction(CALL_TIMEOUT_S)
+        except KafkaException as error:
+            self._fail(error.args[0], outputs)
+
+    def _fail(self, error: KafkaError, outputs: Sequence[Outgoing]) -> NoReturn:
+        self.drop()
+        if error.code() in _REFUSED:
+            refused = self._refused(outputs, error.code())
+            self.reopen()
+            if refused:
+                raise OutputRefused(refused, f"the broker refuses an output for {refused[0].topic}: {error.name()}")
+        raise_for(error, "commit")
+
+    def _refused(self, outputs: Sequence[Outgoing], code: int) -> list[Outgoing]:
+        """The outputs that the broker will not take, found by trying the others.
+
+        It fails a whole batch for one record, so each topic's outputs are put in order, the largest or oldest
+        first, and the shortest beginning without which the rest passes is searched for.
+        """
+        of_topic: dict[str, list[Outgoing]] = {}
+        for output in outputs:
+            of_topic.setdefault(output.topic, []).append(output)
+        refused: list[Outgoing] = []
+        for suspects in of_topic.values():
+            suspects.sort(key=_age if code == KafkaError.INVALID_TIMESTAMP else _smallness)
+            tails = [suspects[start:] for start in range(len(suspects) + 1)]
+            refused += suspects[: bisect_left(tails, True, key=self._accepts)]
+        return refused
+
+    def _accepts(self, outputs: Sequence[Outgoing]) -> bool:
+        """Whether the broker takes the outputs, in a transaction that is never committed.
+
+        Only here do we listen to delivery reports: a fatal error during one comes out of the client as
+        SystemError, and the common path has no need of them.
+        """
+        failed: list[KafkaError] = []
+        producer = self._open()
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        try:
+            producer.begin_transaction()
+            _produce(producer, outputs, on_delivery=lambda error, _: failed.append(error) if error else None)
+            while not failed and producer.flush(_TRIAL_POLL_S):
+                if time.monotonic() > deadline:
+                    raise BrokerUnavailable("Kafka takes no outputs.")
+        except KafkaException as error:
+            if error.args[0].code() not in _REFUSED:
+                raise_for(error.args[0], "commit")
+            return False
+        return not failed
+
+    def _open(self) -> Producer:
+        producer = open_client(Producer, self._config)
+        try:
+            producer.init_transactions(CALL_TIMEOUT_S)
+        except KafkaException as error:
+            raise_for(error.args[0], "start a transaction")
+        return producer
+
+
+def _produce(producer: Producer, outputs: Sequence[Outgoing], **report: Any) -> None:
+    for o in outputs:
+        headers = list(o.headers) if o.headers else None
+        timestamp = max(0, min(o.timestamp_ms, time.time_ns() // 1_000_000))
+        while True:
+            try:
+                producer.produce(o.topic, o.value, o.key, timestamp=timestamp, headers=headers, **report)
+            except BufferError:
+                producer.poll(0.01)
+            else:
+                break
+
+
+def _age(output: Outgoing) -> int:
+    return output.timestamp_ms
+
+
+def _smallness(output: Outgoing) -> int:
+    return -len(output.value or b"")
