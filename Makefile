@@ -8,7 +8,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 PLATFORM := $(VENV)/bin/fraud-platform
 UP_FLAGS ?=
-TEST_FLAGS ?=
+TEST_FLAGS ?= --numprocesses 2 --dist loadfile
 
 # One line that says what pip is at; silent when nobody watches.
 define PROGRESS

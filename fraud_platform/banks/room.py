@@ -37,4 +37,3 @@ def look(settings: Settings) -> bool:
     for (topic, number), end in ends.items():
         fullest[topic] = max(fullest.get(topic, 0), end - begins[topic, number])
     return has_room(limits, fullest)
-
