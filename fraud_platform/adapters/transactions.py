@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+from fraud_platform.adapters.bounded import BoundedCalls
 from fraud_platform.adapters.kafka_config import client_config, open_client
 from fraud_platform.adapters.kafka_errors import raise_for
 from fraud_platform.core.outcome import Outgoing
@@ -18,6 +19,7 @@ from fraud_platform.topology import MIB
 
 TRANSACTION_TIMEOUT_MS = 10_000
 CALL_TIMEOUT_S = 5.0
+COMMIT_TIMEOUT_S = 8.0
 _TRIAL_POLL_S = 0.05
 _REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD}
 
@@ -53,6 +55,7 @@ class TransactionalProducer:
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._config = producer_config(settings, transactional_id)
+        self._bounded = BoundedCalls()
         self._producer: Producer | None = self._open()
 
     @property
@@ -87,10 +90,12 @@ class TransactionalProducer:
             # All outputs first: offsets sent beside them make the broker answer CONCURRENT_TRANSACTIONS.
             # What is not out in time makes the commit fail.
             producer.flush(CALL_TIMEOUT_S)
-            producer.send_offsets_to_transaction(offsets, member, CALL_TIMEOUT_S)
-            producer.commit_transaction(CALL_TIMEOUT_S)
+            self._bounded.call(lambda: _commit(producer, offsets, member), COMMIT_TIMEOUT_S)
         except KafkaException as error:
             self._fail(error.args[0], outputs)
+        except BrokerUnavailable:
+            self._producer = None  # the thread that hangs in it keeps it
+            raise
 
     def _fail(self, error: KafkaError, outputs: Sequence[Outgoing]) -> NoReturn:
         self.drop()
@@ -158,6 +163,11 @@ def _produce(producer: Producer, outputs: Sequence[Outgoing], **report: Any) -> 
                 producer.poll(0.01)
             else:
                 break
+
+
+def _commit(producer: Producer, offsets: list[TopicPartition], member: Any) -> None:
+    producer.send_offsets_to_transaction(offsets, member, CALL_TIMEOUT_S)
+    producer.commit_transaction(CALL_TIMEOUT_S)
 
 
 def _age(output: Outgoing) -> int:

@@ -5,7 +5,7 @@ otherwise waits until the live slots have passed the end. Either way the ledger 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.ledger import read_ledger
 from fraud_platform.adapters.reader import end_offsets
 from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.errors import Fenced
 from fraud_platform.runtime import ledger
 from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.settings import Settings
@@ -59,14 +60,18 @@ def drain(
     before = admin.committed_offsets(settings, stage)
     ends = admin.end_offsets(settings, stage.reads)
     consumed_here = False
+    own = {settings.naming.instance_id(stage, DRAIN_SLOT)}
+    slot = Slot(stage=stage, name=DRAIN_SLOT, run_id=run_id)
+    done = _Every(CHECK_S, lambda: _passed(settings, stage, ends) or _others(settings, stage, own))
     while not stop() and not _passed(settings, stage, ends):
-        if _live_slots(settings, stage):
+        if _others(settings, stage, own):
             sleep(CHECK_S)
             continue
         consumed_here = True
-        done = _Every(CHECK_S, lambda: _passed(settings, stage, ends) or bool(_live_slots(settings, stage)))
-        slot = Slot(stage=stage, name=DRAIN_SLOT, run_id=run_id)
-        run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True)
+        try:
+            run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True)
+        except Fenced:
+            own = set()  # another drain took the place: leave it the work, and wait as for a live slot
     open_ends = {partition: end for partition, end in ends.items() if before.get(partition, -1) < end}
     entries = [] if stop() else _entries(settings, stage, ledger_starts, open_ends, sleep)
     return DrainReport(
@@ -106,10 +111,9 @@ def _passed(settings: Settings, stage: Stage, ends: Mapping[admin.Partition, int
     return all(committed.get(partition, -1) >= end for partition, end in ends.items())
 
 
-def _live_slots(settings: Settings, stage: Stage) -> list[str]:
-    own = settings.naming.instance_id(stage, DRAIN_SLOT)
-    members = admin.live_members(settings, [stage])[stage.name]
-    return [name for name in members if name != own]
+def _others(settings: Settings, stage: Stage, own: Collection[str]) -> bool:
+    """Whether the group has a member that is not ours."""
+    return not set(admin.live_members(settings, [stage])[stage.name]) <= set(own)
 
 
 class _Every:

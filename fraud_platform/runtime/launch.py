@@ -17,7 +17,7 @@ from fraud_platform.errors import Retryable
 from fraud_platform.runtime.handler import Handler
 from fraud_platform.runtime.log import Log
 from fraud_platform.runtime.scribe import Identity, Scribe
-from fraud_platform.runtime.worker import Progress, Worker
+from fraud_platform.runtime.worker import REPEAT_ERROR_S, Progress, Worker
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage, Topic
 
@@ -68,13 +68,16 @@ def run_slot(
     The rest is as in `Worker`, whose errors it raises: ConfigurationError, Fenced, Retryable.
     """
     begun = time.monotonic()
+    said_at = -math.inf
     while not stop():
         try:
             log, handler = _assemble(settings, slot, stop)
         except Retryable as error:
             if time.monotonic() - begun > patience_s:
                 raise
-            logger.warning("cannot start yet: %s", error)
+            if time.monotonic() - said_at > REPEAT_ERROR_S:
+                said_at = time.monotonic()
+                logger.warning("cannot start yet: %s", error)
             time.sleep(RETRY_START_S)
         else:
             worker = Worker(log, handler, stop=stop, patience_s=patience_s, eager=eager, observe=observe)

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -159,3 +160,11 @@ def test_a_record_too_old_for_the_topics_it_goes_to_becomes_a_dead_letter(settin
     send(settings, Topic.BANK_TRANSACTIONS, [("k", raw("new"))], at_ms=HOUR_AGO)
     report = drain(settings, INGESTION)
     assert dict(report.outcomes) == {"accepted.fraudulent": 1, "dead-lettered": 1}
+
+
+def test_two_drains_at_once_both_end_and_repeat_nothing(settings: Settings) -> None:
+    send(settings, Topic.BANK_TRANSACTIONS, [("k", raw(f"{n}")) for n in range(200)], at_ms=HOUR_AGO)
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda _: drain(settings, INGESTION), range(2)))
+    assert all(report.outcomes == {"accepted.fraudulent": 200} for report in reports)
+    assert len(rows(settings, Topic.FRAUDULENT)) == 200
