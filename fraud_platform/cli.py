@@ -98,7 +98,7 @@ def down() -> None:
 @app.command()
 def status(json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Show services, stages (slots, lag, rate, last ledger entry) and dead letters."""
-    from fraud_platform.commands.status import status as show
+    from fraud_platform.commands.status_view import status as show
 
     show(_settings(), _console(), as_json=json)
 

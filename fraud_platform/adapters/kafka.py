@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from fraud_platform.adapters.kafka_config import client_config, open_client
 from fraud_platform.adapters.kafka_errors import is_final, raise_for
 from fraud_platform.adapters.transactions import TransactionalProducer
+from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
 from fraud_platform.errors import InputLost
-from fraud_platform.runtime.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage
 

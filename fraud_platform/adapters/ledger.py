@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.reader import read_to_end
+from fraud_platform.core.ledger import Entry
+from fraud_platform.core.log import Partition
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.runtime.ledger import Entry
-from fraud_platform.runtime.log import Partition
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage, Topic
 

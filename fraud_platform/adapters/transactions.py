@@ -11,9 +11,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from fraud_platform.adapters.bounded import BoundedCalls
 from fraud_platform.adapters.kafka_config import client_config, open_client
 from fraud_platform.adapters.kafka_errors import raise_for
+from fraud_platform.core.log import OutputRefused
 from fraud_platform.core.outcome import Outgoing
 from fraud_platform.errors import BrokerUnavailable
-from fraud_platform.runtime.log import OutputRefused
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB
 

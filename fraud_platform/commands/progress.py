@@ -10,8 +10,8 @@ from typing import Any
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.reader import Stored, TopicReader
 from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.core.ledger import Entry, records_read
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.runtime.ledger import Entry, records_read
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES, Topic
 

@@ -1,14 +1,11 @@
 """`fraud-platform status`: services, stages and dead letters, each with what is known of it now."""
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-
-from rich.console import Console
 
 from fraud_platform.commands import reach
 from fraud_platform.commands.progress import DeadLetters, Progress
@@ -61,17 +58,6 @@ class Report:
     stages: list[StageRow]
     dead_letters: DeadLetters | None
     problems: list[str] = field(default_factory=list)
-
-
-def status(settings: Settings, console: Console, *, as_json: bool) -> None:
-    """Print the state of the platform, as tables or as one JSON object."""
-    found = look(settings)
-    if as_json:
-        console.file.write(json.dumps(to_json(found), indent=2) + "\n")
-        return
-    from fraud_platform.commands.status_view import show
-
-    show(found, console)
 
 
 def to_json(report: Report) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""The tables of `fraud-platform status`."""
+"""What `fraud-platform status` prints."""
 
+import json
 from datetime import datetime
 
 from rich.console import Console
@@ -7,10 +8,20 @@ from rich.table import Table
 from rich.text import Text
 
 from fraud_platform.commands.progress import DeadLetters
-from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, Report, ServiceRow, StageRow
+from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, Report, ServiceRow, StageRow, look, to_json
+from fraud_platform.settings import Settings
 
 UNKNOWN = "?"
 _STYLES = {"ready": "green", ELSEWHERE: "cyan", NOT_RUNNING: "dim", "crashed": "red", "held": "red"}
+
+
+def status(settings: Settings, console: Console, *, as_json: bool) -> None:
+    """Print the state of the platform, as tables or as one JSON object."""
+    found = look(settings)
+    if as_json:
+        console.file.write(json.dumps(to_json(found), indent=2) + "\n")
+    else:
+        show(found, console)
 
 
 def show(report: Report, console: Console) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from fraud_platform.adapters.mongo import DocumentStore, MongoStore
 from fraud_platform.adapters.topic_identity import require_same, topic_ids
+from fraud_platform.core.log import Log
 from fraud_platform.documents.collections import COLLECTIONS, Collection
 from fraud_platform.documents.writer import DocumentWriter
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
-from fraud_platform.runtime.log import Log
 from fraud_platform.runtime.scribe import Scribe
 
 logger = logging.getLogger(__name__)

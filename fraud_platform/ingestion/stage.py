@@ -6,12 +6,12 @@ from typing import Any
 
 from fraud_platform.adapters.pii_key import pii_keys
 from fraud_platform.core.evaluation import FRAUDULENT, UNIDENTIFIED, DiscardCounter
+from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.privacy import Tokenizer
 from fraud_platform.core.transaction import Transaction, parse_transaction, to_avro
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
-from fraud_platform.runtime.log import Log
 from fraud_platform.runtime.scribe import Scribe, dead
 from fraud_platform.topology import Naming, Topic
 

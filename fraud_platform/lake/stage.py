@@ -8,12 +8,12 @@ import msgspec
 
 from fraud_platform.adapters.s3 import ObjectStore, S3ObjectStore
 from fraud_platform.adapters.topic_identity import require_same, topic_ids
+from fraud_platform.core.log import Log
 from fraud_platform.core.partitioning import LAKE_ROOT, identity_key
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.lake.writer import LakeWriter
 from fraud_platform.runtime.handler import Handler
 from fraud_platform.runtime.launch import Context
-from fraud_platform.runtime.log import Log
 from fraud_platform.runtime.planned import PlannedSink
 from fraud_platform.runtime.scribe import Scribe
 from fraud_platform.topology import MIB

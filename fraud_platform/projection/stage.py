@@ -4,11 +4,11 @@ import time
 from collections.abc import Sequence
 
 from fraud_platform.adapters.avro import AvroReader
+from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Record, Rejected
 from fraud_platform.core.results import ResultWriter
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
-from fraud_platform.runtime.log import Log
 from fraud_platform.runtime.scribe import Scribe, dead
 
 

@@ -14,8 +14,8 @@ from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.ledger import read_ledger
 from fraud_platform.adapters.reader import end_offsets
 from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.core import ledger
 from fraud_platform.errors import Fenced
-from fraud_platform.runtime import ledger
 from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage, Topic

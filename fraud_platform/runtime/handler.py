@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from fraud_platform.core.log import Batch, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
-from fraud_platform.runtime.log import Batch, Log, OutputRefused, Partition, Position
 from fraud_platform.runtime.scribe import Scribe, count_by_partition, dead
 
 Decide = Callable[[Sequence[Record]], Sequence[Outcome]]

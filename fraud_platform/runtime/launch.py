@@ -13,9 +13,9 @@ from fraud_platform.adapters.avro import AvroReader, AvroWriter
 from fraud_platform.adapters.kafka import KafkaLog
 from fraud_platform.adapters.ledger import resume_points
 from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.core.log import Log
 from fraud_platform.errors import Retryable
 from fraud_platform.runtime.handler import Handler
-from fraud_platform.runtime.log import Log
 from fraud_platform.runtime.scribe import Identity, Scribe
 from fraud_platform.runtime.worker import REPEAT_ERROR_S, Progress, Worker
 from fraud_platform.settings import Settings

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from fraud_platform.core.log import Batch, Log, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record
 from fraud_platform.runtime.handler import Handler
-from fraud_platform.runtime.log import Batch, Log, Partition, Position
 from fraud_platform.runtime.scribe import Scribe
 
 _PLAN = "plan:"

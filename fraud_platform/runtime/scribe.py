@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from fraud_platform.core.ledger import Entry, InputRange
+from fraud_platform.core.log import Committed, Partition
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
-from fraud_platform.runtime.ledger import Entry, InputRange
-from fraud_platform.runtime.log import Committed, Partition
 from fraud_platform.topology import DEAD_LETTERED, MIB, Naming, Stage, Topic
 
 MAX_DEAD_LETTER_BYTES = 8 * MIB

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
+from fraud_platform.core.log import Committed, Log, Partition
 from fraud_platform.errors import BrokerUnavailable, FraudPlatformError, InputLost, Retryable
 from fraud_platform.runtime.handler import Handler
-from fraud_platform.runtime.log import Committed, Log, Partition
 
 logger = logging.getLogger(__name__)
 

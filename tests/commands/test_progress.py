@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 from fraud_platform.commands.progress import measure
-from fraud_platform.runtime.ledger import Entry, InputRange
+from fraud_platform.core.ledger import Entry, InputRange
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

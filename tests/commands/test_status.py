@@ -11,10 +11,10 @@ from rich.console import Console
 
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, look, service_rows, to_json
 from fraud_platform.commands.status_view import show
+from fraud_platform.core.ledger import Entry, InputRange
 from fraud_platform.local import state
 from fraud_platform.local.folder import Folder
 from fraud_platform.local.state import Phase, ServiceState, StackState, Status
-from fraud_platform.runtime.ledger import Entry, InputRange
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES, Topic
 from tests.commands.conftest import Run

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from fraud_platform.core.log import Batch, Committed, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
 from fraud_platform.errors import BrokerUnavailable, Fenced, InputLost
-from fraud_platform.runtime.log import Batch, Committed, Log, OutputRefused, Partition, Position
 
 
 class FakeBroker:

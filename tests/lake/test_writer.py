@@ -6,11 +6,11 @@ from typing import Any
 import fastavro
 import pytest
 
+from fraud_platform.core.log import Partition
 from fraud_platform.core.outcome import Outcome, Record
 from fraud_platform.core.partitioning import HOUR_MS
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.lake.writer import LakeWriter
-from fraud_platform.runtime.log import Partition
 from fraud_platform.runtime.planned import Range
 from fraud_platform.topology import LAKE, MAX_VALUE_BYTES, Topic
 from tests.builders import NOON

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from fraud_platform.core.log import Committed, Partition
 from fraud_platform.orchestration.outputs import Output, object_output, topic_output
 from fraud_platform.orchestration.report import EVENT_EVERY_S, FIRST_EVENT_S, PLOT_EVERY_S, Reporter
 from fraud_platform.orchestration.samples import Sample
-from fraud_platform.runtime.log import Committed, Partition
 from fraud_platform.runtime.worker import Progress, State
 from fraud_platform.settings import Settings
 from fraud_platform.topology import DEAD_LETTERED, LAKE, PROJECTION, Stage, Topic

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from fraud_platform.core.ledger import Entry
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
-from fraud_platform.runtime.ledger import Entry
 from fraud_platform.runtime.scribe import Identity, Scribe, dead
 from fraud_platform.topology import PROJECTION, Naming
 from tests.fakes.log import FakeBroker, FakeLog

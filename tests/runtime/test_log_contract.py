@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from fraud_platform.core.log import Batch, Committed, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outgoing
 from fraud_platform.errors import Fenced
-from fraud_platform.runtime.log import Batch, Committed, Log, OutputRefused, Partition, Position
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, PROJECTION, Topic
 from tests.fakes.log import FakeBroker, FakeLog

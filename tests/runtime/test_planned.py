@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from fraud_platform.core import ledger
+from fraud_platform.core.log import Partition, Position
 from fraud_platform.core.outcome import Outcome, Rejected
 from fraud_platform.errors import StoreUnavailable
-from fraud_platform.runtime import ledger
-from fraud_platform.runtime.log import Partition, Position
 from fraud_platform.runtime.planned import PlannedSink, Range, RangeWriter, plan_metadata, planned_end
 from fraud_platform.runtime.scribe import dead
 from tests.fakes.clock import FakeClock

@@ -1,9 +1,9 @@
 """The consume-decide-commit handler over the fake broker."""
 
+from fraud_platform.core import ledger
+from fraud_platform.core.log import Partition
 from fraud_platform.errors import BrokerUnavailable
-from fraud_platform.runtime import ledger
 from fraud_platform.runtime.handler import Transformer
-from fraud_platform.runtime.log import Partition
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import FakeBroker, FakeLog
 from tests.runtime import rig

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from fraud_platform.core.log import Partition
 from fraud_platform.core.outcome import Outcome, Record
 from fraud_platform.errors import ConfigurationError, Fenced, ValidatorUnavailable
 from fraud_platform.runtime.handler import Transformer
-from fraud_platform.runtime.log import Partition
 from fraud_platform.runtime.worker import Progress, State, Worker
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import FakeBroker, FakeLog

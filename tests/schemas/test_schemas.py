@@ -11,10 +11,10 @@ import fastavro
 import pytest
 
 from fraud_platform.adapters.registry import load_schema
+from fraud_platform.core import ledger
+from fraud_platform.core.ledger import Entry
 from fraud_platform.core.projection import result_row, user_rows
 from fraud_platform.core.transaction import Transaction, parse_transaction, to_avro
-from fraud_platform.runtime import ledger
-from fraud_platform.runtime.ledger import Entry
 from fraud_platform.topology import TOPICS, Topic
 from tests.builders import raw
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from fraud_platform.runtime import ledger
-from fraud_platform.runtime.ledger import Entry, InputRange
+from fraud_platform.core import ledger
+from fraud_platform.core.ledger import Entry, InputRange
 from fraud_platform.topology import Topic
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
