@@ -240,6 +240,18 @@ def end_offsets(settings: Settings, topics: Iterable[Topic], *, timeout_s: float
     return _offsets(settings, topics, OffsetSpec.latest(), timeout_s)
 
 
+def open_transactions(settings: Settings, *, timeout_s: float = TIMEOUT_S) -> list[Topic]:
+    """The topics with records of a transaction that is neither committed nor aborted.
+
+    Raises:
+        BrokerUnavailable: no answer in time, or a topic is missing.
+    """
+    stable = end_offsets(settings, Topic, timeout_s=timeout_s)
+    written = _offsets(settings, Topic, OffsetSpec.latest(), timeout_s, IsolationLevel.READ_UNCOMMITTED)
+    unstable = {partition[0] for partition, end in written.items() if stable[partition] < end}
+    return [topic for topic in Topic if topic in unstable]
+
+
 def begin_offsets(settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
     """The first offset that each partition still has.
 
@@ -263,14 +275,20 @@ def lag(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> di
     }
 
 
-def _offsets(settings: Settings, topics: Iterable[Topic], where: OffsetSpec, timeout_s: float) -> dict[Partition, int]:
+def _offsets(
+    settings: Settings,
+    topics: Iterable[Topic],
+    where: OffsetSpec,
+    timeout_s: float,
+    level: IsolationLevel = IsolationLevel.READ_COMMITTED,
+) -> dict[Partition, int]:
     client = _client(settings)
     wire = {settings.naming.topic(topic): topic for topic in topics}
 
     def question(left: float) -> dict[Partition, int]:
         known = client.list_topics(timeout=left).topics
         asked = {TopicPartition(name, each): where for name in wire for each in _partitions(known, name)}
-        futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=left)
+        futures = client.list_offsets(asked, isolation_level=level, request_timeout=left)
         return {(wire[each.topic], each.partition): int(future.result(left).offset) for each, future in futures.items()}
 
     return _ask(question, timeout_s) if wire else {}

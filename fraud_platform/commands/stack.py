@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,7 +237,7 @@ def _refuse_second_daemon(folder: Folder) -> None:
 def down(settings: Settings, *, console: Console, stages: Stages | None = None) -> None:
     """Stop the stages, then the services; works after a crash of the supervisor too.
 
-    Before the broker goes, no consumer of the platform may be left; who is left is named.
+    Before the broker goes, no consumer and no open transaction of the platform may be left; who is left is named.
     """
     began = time.monotonic()
     stack = Stack.of(settings.data_dir)
@@ -248,9 +248,9 @@ def down(settings: Settings, *, console: Console, stages: Stages | None = None) 
         if stages is not None and _dagster_runs(stack.state):
             _stop_stages(settings, stages, console)
         stack.park(*DAGSTER)
-        left = await_no_members(settings, stack, timeout_s=MEMBERS_GONE_WITHIN_S)
+        left = await_quiet(settings, stack, timeout_s=MEMBERS_GONE_WITHIN_S)
     if left:
-        console.print(f"[yellow]Still consuming when the broker stopped:[/] {', '.join(left)}")
+        console.print(f"[yellow]Still at work when the broker stopped:[/] {', '.join(left)}")
     with console.status("stopping the services"):
         stack.stop(timeout_s=max(8.0, DOWN_WITHIN_S - (time.monotonic() - began)))
     console.print(f"Stopped after {time.monotonic() - began:.0f} s; the data stay in {settings.data_dir}.")
@@ -271,26 +271,32 @@ def _dagster_runs(now: StackState) -> bool:
     return any(name in now.services and now.services[name].pid is not None for name in DAGSTER)
 
 
-def await_no_members(settings: Settings, stack: Stack, *, timeout_s: float) -> list[str]:
-    """Wait until no group of ours has a live member; returns `stage (member)` of those that stay.
+def await_quiet(settings: Settings, stack: Stack, *, timeout_s: float) -> list[str]:
+    """Wait until no group of ours has a live member and no topic an open transaction; returns what stays.
 
-    An embedded broker that does not run has no members.
+    An embedded broker that does not run has neither.
     """
     kafka = stack.state.services.get("kafka")
     if kafka is None or kafka.pid is None or settings.kafka_bootstrap_servers is None:
         return []
-    from fraud_platform.adapters.admin import live_members
-
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            members = live_members(settings, timeout_s=2.0)
+            left = list(_at_work(settings))
         except BrokerUnavailable:
             return []
-        left = [f"{stage} ({member})" for stage, found in members.items() for member in found]
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.2)
+
+
+def _at_work(settings: Settings) -> Iterator[str]:
+    from fraud_platform.adapters.admin import live_members, open_transactions
+
+    for stage, found in live_members(settings, timeout_s=2.0).items():
+        yield from (f"{stage} ({member})" for member in found)
+    for topic in open_transactions(settings, timeout_s=2.0):
+        yield f"a transaction on {topic}"
 
 
 # logs -----------------------------------------------------------------------------------------------

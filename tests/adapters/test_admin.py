@@ -115,3 +115,11 @@ def test_the_end_is_the_last_stable_offset(platform_settings: Settings) -> None:
     assert admin.end_offsets(platform_settings, PROJECTION.reads)[FIRST] == before
     produce(platform_settings, commit=True)
     assert admin.end_offsets(platform_settings, PROJECTION.reads)[FIRST] > before
+
+
+@pytest.mark.services
+def test_an_open_transaction_is_named_by_its_topic(platform_settings: Settings) -> None:
+    produce(platform_settings, commit=False)
+    assert admin.open_transactions(platform_settings) == [FIRST[0]]
+    produce(platform_settings, commit=True)
+    assert admin.open_transactions(platform_settings) == []
