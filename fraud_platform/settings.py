@@ -22,6 +22,10 @@ from fraud_platform.topology import STAGES, Naming, Stage
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENDPOINTS_FILE = "endpoints.json"
 _KAFKA = "KAFKA_"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_KAFKA_TOOLS = re.compile(r"KAFKA_(HOME|VERSION|CLUSTER_ID|HEAP_OPTS|\w*_OPTS|OPTS|JMX_PORT|LOG_DIRS?)")
+"""What Kafka's own scripts read; often set where Kafka is at home, and none of librdkafka's properties."""
+_KAFKA_SECURITY = re.compile(r"KAFKA_(SECURITY|SASL|SSL)_\w+")
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,40}")
 
 
@@ -50,7 +54,7 @@ class Settings(BaseModel):
 
     # S3
     aws: Literal["local", "aws"] = Field("local", alias="FRAUD_AWS")
-    lake_bucket: str = Field("fraud-platform-lake", alias="FRAUD_LAKE_BUCKET", min_length=3)
+    lake_bucket: str = Field("fraud-platform-lake", alias="FRAUD_LAKE_BUCKET")
     lake_flush_seconds: float | None = Field(None, alias="FRAUD_LAKE_FLUSH_SECONDS", gt=0)
     s3_endpoint: str | None = Field(None, alias="AWS_ENDPOINT_URL_S3")
     aws_region: str = Field("us-east-1", alias="AWS_REGION")
@@ -67,13 +71,34 @@ class Settings(BaseModel):
     replication_factor: int = Field(1, alias="FRAUD_REPLICATION_FACTOR", ge=1)
     replicas: str = Field("1", alias="FRAUD_REPLICAS")
     pii_key: SecretStr | None = Field(None, alias="FRAUD_PII_KEY")
-    demo_rate: float = Field(20.0, alias="FRAUD_DEMO_RATE", gt=0)
+    demo_rate: float = Field(20.0, alias="FRAUD_DEMO_RATE", gt=0, allow_inf_nan=False)
     embedded: Path | None = Field(None, alias="FRAUD_EMBEDDED")
 
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value if value.is_absolute() else CHECKOUT / value
+
+    @field_validator("lake_bucket")
+    @classmethod
+    def _bucket_name(cls, value: str) -> str:
+        if not _BUCKET.fullmatch(value):
+            raise ValueError("must be a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens")
+        return value
+
+    @field_validator("schema_registry_url", "validator_url", "s3_endpoint")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must be an address that begins with http:// or https://")
+        return value
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _mongodb_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("must be an address that begins with mongodb:// or mongodb+srv://")
+        return value
 
     @field_validator("prefix")
     @classmethod
@@ -159,11 +184,7 @@ class Settings(BaseModel):
         """
         environment = without_embedded(environment)
         given: dict[str, Any] = {n: environment[n] for n in cls.environment_names() if environment.get(n)}
-        given["kafka_properties"] = {
-            name.removeprefix(_KAFKA).lower().replace("_", "."): value
-            for name, value in environment.items()
-            if name.startswith(_KAFKA) and name != "KAFKA_BOOTSTRAP_SERVERS" and value
-        }
+        given["kafka_properties"] = _kafka_properties(environment)
         if "AWS_DEFAULT_REGION" in environment:
             given.setdefault("AWS_REGION", environment["AWS_DEFAULT_REGION"])
         data_dir = Path(given.get("FRAUD_DATA_DIR", CHECKOUT / ".data"))
@@ -212,6 +233,20 @@ def read_endpoints(data_dir: Path) -> dict[str, str]:
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
     return {str(name): str(value) for name, value in found.items()}
+
+
+def _kafka_properties(environment: Mapping[str, str]) -> dict[str, str]:
+    """`KAFKA_<PROPERTY>` as librdkafka properties; security belongs to a broker of the user's own alone."""
+    own_broker = bool(environment.get("KAFKA_BOOTSTRAP_SERVERS"))
+    return {
+        name.removeprefix(_KAFKA).lower().replace("_", "."): value
+        for name, value in environment.items()
+        if name.startswith(_KAFKA)
+        and value
+        and name != "KAFKA_BOOTSTRAP_SERVERS"
+        and not _KAFKA_TOOLS.fullmatch(name)
+        and (own_broker or not _KAFKA_SECURITY.fullmatch(name))
+    }
 
 
 def _parse_replicas(text: str) -> dict[str, int]:

@@ -63,7 +63,7 @@ def test_a_relative_data_folder_lies_in_the_checkout():
 
 
 def test_any_kafka_property_is_taken_with_dots_for_underscores():
-    settings = read(KAFKA_SECURITY_PROTOCOL="SASL_SSL", KAFKA_SASL_USERNAME="me")
+    settings = read(KAFKA_BOOTSTRAP_SERVERS="b:9092", KAFKA_SECURITY_PROTOCOL="SASL_SSL", KAFKA_SASL_USERNAME="me")
     assert settings.kafka_properties == {"security.protocol": "SASL_SSL", "sasl.username": "me"}
 
 
@@ -176,3 +176,29 @@ def test_without_the_mark_an_address_is_the_user_s_own_however_it_looks():
     assert without_embedded({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092"}) == {
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FRAUD_LAKE_BUCKET", "My Bucket_!"),
+        ("FRAUD_LAKE_BUCKET", "ab"),
+        ("SCHEMA_REGISTRY_URL", "foo"),
+        ("FRAUD_VALIDATOR_URL", "localhost:8000/validate"),
+        ("MONGODB_URI", "foo"),
+        ("FRAUD_DEMO_RATE", "inf"),
+    ],
+)
+def test_a_value_that_cannot_work_is_named_at_once(name: str, value: str):
+    with pytest.raises(ConfigurationError, match=name):
+        read(**{name: value})
+
+
+def test_variables_of_kafkas_own_scripts_are_left_alone():
+    assert read(KAFKA_HOME="/opt/kafka", KAFKA_HEAP_OPTS="-Xmx1g", KAFKA_LOG4J_OPTS="x").kafka_properties == {}
+
+
+def test_security_settings_wait_for_a_broker_of_the_users_own():
+    assert read(KAFKA_SECURITY_PROTOCOL="SSL").kafka_properties == {}
+    own = read(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_BOOTSTRAP_SERVERS="broker:9093")
+    assert own.kafka_properties == {"security.protocol": "SSL"}

@@ -6,14 +6,15 @@ FRAUDULENT = "fraudulent"
 UNIDENTIFIED = "unidentified"
 OTHER = "other"
 MAX_NAMED_VALUES = 20
-_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_SAFE = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 
 
 class DiscardCounter:
     """Names the outcome of a discarded evaluation, with a bounded set of names.
 
     The first 20 values of at most 32 safe characters keep their name, so that a new spelling such as
-    `FRAUD` shows up in the ledger by name; all else counts as `other`.
+    `FRAUD` shows up in the ledger by name; all else counts as `other`. Digits are not safe: a shifted
+    column could put an account or an ssn here.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from fraud_platform.core.outcome import Rejected
 
 LAKE_ROOT = "fraudulent-transactions"
+OWN_ROOT = "_fraud_platform"
+"""What the platform notes for itself, outside of the tables that a crawler finds."""
 HOUR_MS = 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,4 +35,4 @@ def object_key(topic: str, partition: int, start_offset: int, hour: datetime) ->
 
 def identity_key(topic: str) -> str:
     """The name of the object that remembers which Kafka topic the lake was filled from."""
-    return f"{LAKE_ROOT}/_topics/{topic}.json"
+    return f"{OWN_ROOT}/topics/{topic}.json"

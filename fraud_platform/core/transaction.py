@@ -16,6 +16,7 @@ from fraud_platform.core.outcome import Rejected
 from fraud_platform.topology import MAX_VALUE_BYTES
 
 _Id = str | int
+_ZERO = Decimal(0)
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
@@ -84,7 +85,7 @@ def _faults(transaction: Transaction) -> Iterator[Rejected]:
     amount_fault = money.fault(transaction.amount)
     if amount_fault:
         yield Rejected("invalid-amount", f"`$.amount` {amount_fault}")
-    for field in ("transaction_id", "sender_bank_account", "receiver_bank_account"):
+    for field in ("transaction_id", "sender_bank_account", "receiver_bank_account", "evaluation"):
         if getattr(transaction, field) == "":
             yield Rejected("schema", f"`$.{field}` is empty")
     if not _is_iso8601(transaction.transfer_date):
@@ -113,7 +114,7 @@ def to_avro(transaction: Transaction, *, sender_ssn: str | None, receiver_ssn: s
         "sender_details": _party(transaction.sender_details, sender_ssn),
         "receiver_bank_account": str(transaction.receiver_bank_account),
         "receiver_details": _party(transaction.receiver_details, receiver_ssn),
-        "amount": transaction.amount,
+        "amount": transaction.amount or _ZERO,  # Avro has no negative zero: it would read back as -2E-9
         "status": transaction.status,
         "evaluation": transaction.evaluation,
         "transfer_date": transaction.transfer_date,

@@ -11,7 +11,7 @@ defs = stage_definitions(
         collection_output(
             topic,
             collection.name,
-            about=f"{TOPICS[topic].about} The newest version per `_id`, which is {':'.join(collection.id_fields)}.",
+            about=f"{TOPICS[topic].about} The newest version per `_id` = `{':'.join(collection.id_fields)}`.",
         )
         for topic, collection in COLLECTIONS.items()
     ],

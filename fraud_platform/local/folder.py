@@ -13,6 +13,9 @@ PRIVATE = 0o600
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 LOG_GENERATIONS = 3
 
+OWNER_ONLY = 0o700
+"""The topics in it hold people's data."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -57,6 +60,7 @@ class Folder:
         """The folder below the root, created when missing."""
         path = self.root.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(OWNER_ONLY)
         return path
 
 

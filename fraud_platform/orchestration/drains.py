@@ -87,6 +87,8 @@ def drain_outputs(
             raise dg.Failure(description=str(error), allow_retries=False) from None
     if stop():
         raise dg.DagsterExecutionInterruptedError
+    for each in chosen:
+        context.log.info("%s: %d rows", each.key.to_user_string(), sum(one.rows(each) for one in done))
     return [dg.MaterializeResult(asset_key=each.key, metadata=_facts(each, done, current)) for each in chosen]
 
 

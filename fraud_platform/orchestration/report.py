@@ -77,6 +77,8 @@ class Reporter:
     def _common(self, progress: Progress) -> dict[str, Any]:
         samples = self._samples()
         return {
+            # Two stages write some topics: their events stand side by side in one asset's history.
+            "stage": self._stage.name,
             "records_read_by_this_run": progress.records,
             "dead_letters_by_this_run": progress.outcomes.get(DEAD_LETTERED, 0),
             "outcomes": dg.MetadataValue.json(dict(progress.outcomes)),

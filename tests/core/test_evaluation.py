@@ -6,7 +6,7 @@ from fraud_platform.core.evaluation import MAX_NAMED_VALUES, DiscardCounter
 from fraud_platform.topology import INGESTION
 
 
-@pytest.mark.parametrize("value", ["legitimate", "FRAUD", "Fraudulent", "v1.2_x-3", "x" * 32])
+@pytest.mark.parametrize("value", ["legitimate", "FRAUD", "Fraudulent", "not_sure-yet", "x" * 32])
 def test_a_safe_value_keeps_its_name(value: str) -> None:
     assert DiscardCounter().outcome(value) == f"discarded.evaluation:{value}"
 
@@ -18,10 +18,11 @@ def test_an_unsafe_value_counts_as_other(value: str) -> None:
 
 def test_after_twenty_names_new_values_count_as_other() -> None:
     counter = DiscardCounter()
-    names = [counter.outcome(f"v{number}") for number in range(MAX_NAMED_VALUES + 5)]
-    assert names[:20] == [f"discarded.evaluation:v{number}" for number in range(20)]
+    values = ["v" * (number + 1) for number in range(MAX_NAMED_VALUES + 5)]
+    names = [counter.outcome(value) for value in values]
+    assert names[:20] == [f"discarded.evaluation:{value}" for value in values[:20]]
     assert set(names[20:]) == {"discarded.evaluation:other"}
-    assert counter.outcome("v0") == "discarded.evaluation:v0"
+    assert counter.outcome("v") == "discarded.evaluation:v"
 
 
 def test_unsafe_values_use_up_no_names() -> None:
@@ -37,3 +38,8 @@ def test_whatever_banks_send_the_names_are_few_and_the_topology_knows_them(value
     names = {counter.outcome(value) for value in values}
     assert len(names) <= MAX_NAMED_VALUES + 1
     assert all(INGESTION.written_by(name) == {} for name in names)
+
+
+@pytest.mark.parametrize("misplaced", ["999-88-7777", "GB29NWBK60161331926819", "a.b@c.example", "x1"])
+def test_what_could_be_an_account_or_an_ssn_is_not_named(misplaced: str) -> None:
+    assert DiscardCounter().outcome(misplaced) == "discarded.evaluation:other"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.partitioning import HOUR_MS, hour_of, identity_key, object_key, topic_prefix
+from fraud_platform.core.partitioning import HOUR_MS, hour_of, identity_key, object_key
 
 NOON = 1_767_268_800_000
 TOPIC = "demo-fraudulent-transactions-result"
@@ -57,6 +57,6 @@ def test_a_timestamp_that_no_calendar_has_is_a_fault_of_the_record(timestamp_ms:
     assert str(timestamp_ms) not in found.reason
 
 
-def test_the_topics_identity_lies_beside_the_topics() -> None:
-    assert identity_key("users") == "fraudulent-transactions/_topics/users.json"
-    assert not identity_key("users").startswith(topic_prefix("users"))
+def test_the_topics_identity_lies_outside_of_what_a_crawler_finds() -> None:
+    assert identity_key("users") == "_fraud_platform/topics/users.json"
+    assert not identity_key("users").startswith("fraudulent-transactions/")

@@ -179,3 +179,11 @@ def test_money_survives_to_the_last_digit() -> None:
     amount = Decimal("12345678901234567890123456789.123456789")
     value = transaction("t", "fraudulent") | {"amount": amount}
     assert through_avro("transaction", value)["amount"] == amount
+
+
+@pytest.mark.parametrize("amount", ["-0", "-0.0", "0E+9", "-0E-9"])
+def test_a_zero_stays_zero_whatever_its_sign(amount: str) -> None:
+    parsed = parse_transaction(raw("t", amount=amount))
+    assert isinstance(parsed, Transaction)
+    stored = through_avro("transaction", to_avro(parsed, sender_ssn=None, receiver_ssn=None))["amount"]
+    assert (stored, stored.is_signed()) == (0, False)
