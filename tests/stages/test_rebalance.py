@@ -1,0 +1,75 @@
+"""Slots come and go under load; nothing is lost and nothing is repeated."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fraud_platform.core import ledger
+from fraud_platform.core.ledger import Entry
+from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.runtime.stop import StopRequest
+from fraud_platform.runtime.worker import Progress
+from fraud_platform.settings import Settings
+from fraud_platform.topology import INGESTION, Topic
+from tests.builders import raw
+from tests.stages.flow import has_read_all, ledger_of, send, values
+
+pytestmark = pytest.mark.services
+
+ACCOUNTS = 20
+ROUNDS = 4
+PER_ROUND = 400
+
+
+@contextmanager
+def slot(settings: Settings, name: str) -> Iterator[list[Progress]]:
+    """A running slot of ingestion; yields what it tells of itself."""
+    stop, told = StopRequest(), list[Progress]()
+    arguments = (settings, Slot(stage=INGESTION, name=name))
+    run = threading.Thread(target=run_slot, args=arguments, kwargs={"stop": stop, "observe": told.append})
+    run.start()
+    try:
+        yield told
+    finally:
+        stop.set()
+        run.join(20)
+        assert not run.is_alive()
+
+
+def await_that(holds: Callable[[], bool], *, within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def feed(settings: Settings, number: int) -> None:
+    """One round of transfers; ids count up per account."""
+    first = number * PER_ROUND
+    send(
+        settings,
+        Topic.BANK_TRANSACTIONS,
+        [
+            (f"A{n % ACCOUNTS}", raw(f"{n}", sender_bank_account=f"A{n % ACCOUNTS}"))
+            for n in range(first, first + PER_ROUND)
+        ],
+    )
+
+
+def test_slots_that_come_and_go_lose_and_repeat_nothing(settings: Settings) -> None:
+    with slot(settings, "0"):
+        for number in range(ROUNDS):
+            feed(settings, number)
+            with slot(settings, str(1 + number % 2)) as told:
+                await_that(lambda told=told: bool(told and told[-1].committed))
+                feed(settings, ROUNDS + number)
+                await_that(lambda told=told: told[-1].records > 0)
+        await_that(lambda: has_read_all(settings, INGESTION))
+    found = [int(value["transaction_id"]) for value in values(settings, Topic.FRAUDULENT)]
+    assert sorted(found) == list(range(2 * ROUNDS * PER_ROUND))
+    entries = [Entry.from_avro(entry) for entry in ledger_of(settings, INGESTION)]
+    assert ledger.faults(entries) == []
+    assert {entry.slot for entry in entries if entry.outcomes} == {"0", "1", "2"}
