@@ -18,7 +18,8 @@ from fraud_platform.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ATTEMPTS = 2, 4, 3  # a stop waits for a hanging PUT, 15 s at most
+# A stop waits for a hanging PUT, so there is one attempt: the stage's pause and replay are the retry.
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ATTEMPTS = 2, 4, 1
 _NOT_FOUND = {"404", "NoSuchKey"}
 _TRY_AGAIN = {408, 409, 425, 429}
 _SERVER_ERROR = 500

@@ -218,11 +218,15 @@ class _Adapter(HTTPAdapter):
 
 def _tracking_pools(live: _Live) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
+        """Joins the live connections when it connects."""
+
         def connect(self) -> None:
             super().connect()
             live.add(self)
 
     class Tls(HTTPSConnection):
+        """The same over TLS."""
+
         def connect(self) -> None:
             super().connect()
             live.add(self)
