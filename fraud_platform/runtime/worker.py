@@ -138,8 +138,8 @@ class Worker:
             self._pause.said_at = now
 
     def _finish(self) -> None:
-        if self._pause is not None:
-            return
+        if self._pause is not None or self._log.generation != self._generation:
+            return  # the log went back: what the handler holds comes again
         try:
             self._handler.flush()
         except Retryable as error:

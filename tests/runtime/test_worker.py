@@ -198,3 +198,16 @@ def test_an_eager_worker_commits_bare_progress_without_waiting_for_a_second() ->
     broker = rig.broker()
     Run(broker, Outside(), eager=True).steps(3, each_s=0.0)
     assert {at.offset for at in broker.offsets["g"].values()} == {0}
+
+
+@pytest.mark.parametrize("steps", range(1, 16))
+def test_a_run_that_ends_around_a_recovery_leaves_cleanly(steps: int) -> None:
+    """What was read before the log went back is forgotten, not flushed."""
+    broker, outside = rig.broker(), Outside()
+    broker.append("in", 0, b"a")
+
+    def flicker(step: int) -> None:
+        outside.is_up = step > 2
+
+    Run(broker, outside).steps(steps, before=flicker)
+    assert rig.values(broker) in ([], [b"a"])
