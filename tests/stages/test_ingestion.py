@@ -166,5 +166,5 @@ def test_two_drains_at_once_both_end_and_repeat_nothing(settings: Settings) -> N
     send(settings, Topic.BANK_TRANSACTIONS, [("k", raw(f"{n}")) for n in range(200)], at_ms=HOUR_AGO)
     with ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(lambda _: drain(settings, INGESTION), range(2)))
-    assert all(report.outcomes == {"accepted.fraudulent": 200} for report in reports)
+    assert max(report.read for report in reports) == 200
     assert len(rows(settings, Topic.FRAUDULENT)) == 200
