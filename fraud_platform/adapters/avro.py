@@ -2,19 +2,17 @@
 
 import io
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import fastavro
 
 from fraud_platform.adapters.registry import SchemaRegistry, UnknownSchema, load_schema
 from fraud_platform.core.outcome import Rejected
+from fraud_platform.core.results import Encode
 from fraud_platform.topology import TOPICS, Topic
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
-
-Encode = Callable[[dict[str, Any]], bytes]
 
 
 def encoder(topic: Topic, schema_id: int) -> Encode:

@@ -1,7 +1,6 @@
 """The transactional log on Apache Kafka: one static group member, one transactional producer."""
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -17,12 +16,9 @@ from fraud_platform.errors import InputLost
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage
 
-logger = logging.getLogger(__name__)
-
 MAX_BATCH_RECORDS = 5_000
 MAX_BATCH_BYTES = 16 * MIB
 GATHER_S = 0.005  # a transaction begun right after the last one waits 20 ms in librdkafka, 5 ms later it does not
-TRANSACTION_TIMEOUT_MS = 10_000
 CALL_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
 UNSUBSCRIBE_POLLS, UNSUBSCRIBE_POLL_S = 6, 0.05

@@ -118,9 +118,12 @@ class TransactionalProducer:
         refused: list[Outgoing] = []
         for suspects in of_topic.values():
             suspects.sort(key=_age if code == KafkaError.INVALID_TIMESTAMP else _smallness)
-            tails = [suspects[start:] for start in range(len(suspects) + 1)]
-            refused += suspects[: bisect_left(tails, True, key=self._accepts)]
+            refused += suspects[: self._first_accepted(suspects)]
         return refused
+
+    def _first_accepted(self, ordered: Sequence[Outgoing]) -> int:
+        starts = range(len(ordered) + 1)
+        return bisect_left(starts, True, key=lambda start: self._accepts(ordered[start:]))
 
     def _accepts(self, outputs: Sequence[Outgoing]) -> bool:
         """Whether the broker takes the outputs, in a transaction that is never committed.

@@ -24,6 +24,8 @@ DRAIN_SLOT = "drain"
 CHECK_S = 1.0
 PATIENCE_S = 8.0
 MARKER_WAIT_S = 0.05
+MARKERS_WITHIN_S = 15.0
+"""Longer than a transaction can stay open; after a reset of offsets by hand the ledger never catches up."""
 
 
 class DrainReport(msgspec.Struct, frozen=True):
@@ -98,10 +100,11 @@ def _entries(
     """
     reader = AvroReader(SchemaRegistry(settings))
     wanted = {(settings.naming.topic(topic), number): end for (topic, number), end in ends.items()}
+    deadline = time.monotonic() + MARKERS_WITHIN_S
     while True:
         entries = list(read_ledger(settings, reader, stage, starts=starts))
         reached = {(i.topic, i.partition): i.end for entry in entries for i in entry.inputs}
-        if all(reached.get(partition, -1) >= end for partition, end in wanted.items()):
+        if all(reached.get(partition, -1) >= end for partition, end in wanted.items()) or time.monotonic() > deadline:
             return entries
         sleep(MARKER_WAIT_S)
 

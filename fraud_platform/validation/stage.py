@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from fraud_platform.adapters.avro import AvroReader, Encode
+from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.validator import Validator, ValidatorClient
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.questions import Question
-from fraud_platform.core.results import ResultWriter
+from fraud_platform.core.results import Encode, ResultWriter
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
 from fraud_platform.runtime.scribe import Scribe, dead
