@@ -24,7 +24,11 @@ def uncommitted(where: Where, stage: str) -> int:
     at = committed(where, stage)
     with Topics(where) as topics:
         return sum(
-            len(topics.read(topic, {number: offset for (name, number), offset in at.items() if name == topic}))
+            len(
+                topics.read(
+                    topic, {number: offset for (name, number), offset in at.items() if name == topic}, wait=False
+                )
+            )
             for topic in READS[stage]
         )
 

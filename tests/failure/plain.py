@@ -17,6 +17,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 Position = tuple[int, int]
 """(partition, offset)"""
 
+OPEN_TRANSACTION_S = 20
+"""Longer than the transaction of a dead process stays open."""
+
 
 @dataclass(frozen=True)
 class Where:
@@ -55,17 +58,16 @@ class Topics:
     def __init__(self, where: Where) -> None:
         self._where = where
         self._schemas: dict[int, Any] = {}
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": where.bootstrap,
-                "group.id": "nobody",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 10,  # a longer one holds up every other question on the connection
-            }
-        )
+        properties = {
+            "bootstrap.servers": where.bootstrap,
+            "group.id": "nobody",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 10,  # a longer one holds up every other question on the connection
+        }
+        self._consumer = Consumer({**properties, "isolation.level": "read_committed"})
+        self._all = Consumer({**properties, "isolation.level": "read_uncommitted"})
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +77,7 @@ class Topics:
 
     def close(self) -> None:
         self._consumer.close()
+        self._all.close()
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         name = self._where.prefix + topic
@@ -82,19 +85,24 @@ class Topics:
         assert found.error is None, f"{name}: {found.error}"
         return [TopicPartition(name, number) for number in sorted(found.partitions)]
 
-    def read(self, topic: str, starts: Mapping[int, int] | None = None) -> list[Row]:
-        """Every committed record from the beginning, or from `starts`, to the present end."""
-        return sorted(self._rows(topic, starts or {}), key=lambda row: row.position)
+    def read(self, topic: str, starts: Mapping[int, int] | None = None, *, wait: bool = True) -> list[Row]:
+        """Every committed record from the beginning, or from `starts`, to the present end.
 
-    def _rows(self, topic: str, starts: Mapping[int, int]) -> Iterator[Row]:
+        It waits for transactions that are open now: a commit returns before its markers are written, and until
+        then no reader of committed data sees it. Without `wait`, what can be read at once.
+        """
+        return sorted(self._rows(topic, starts or {}, wait=wait), key=lambda row: row.position)
+
+    def _rows(self, topic: str, starts: Mapping[int, int], *, wait: bool) -> Iterator[Row]:
         assigned = self.partitions(topic)
+        ends: dict[int, int] = {}
         for each in assigned:
-            low, _ = self._consumer.get_watermark_offsets(each, timeout=10)
+            low, ends[each.partition] = self._all.get_watermark_offsets(each, timeout=10)
             each.offset = max(low, starts.get(each.partition, low))
         self._consumer.assign(assigned)
         open_partitions = {each.partition for each in assigned}
         while open_partitions:
-            message = self._consumer.poll(10)
+            message = self._consumer.poll(OPEN_TRANSACTION_S)
             assert message is not None, f"{topic} sends nothing"
             error = message.error()
             if error is None:
@@ -103,7 +111,8 @@ class Topics:
                 yield Row(*position, message.key(), message.value(), headers)
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                open_partitions.discard(message.partition())
+                if not wait or message.offset() >= ends[message.partition()]:
+                    open_partitions.discard(message.partition())
         self._consumer.unassign()
 
     def decode(self, value: bytes | None) -> dict[str, Any]:

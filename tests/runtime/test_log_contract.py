@@ -51,7 +51,8 @@ def kafka_site(service_endpoints: dict[str, str]) -> Site:
 
     from fraud_platform.adapters.admin import ensure_topics
     from fraud_platform.adapters.kafka import KafkaLog
-    from fraud_platform.adapters.reader import read_to_end
+    from tests.failure.plain import Topics
+    from tests.failure.slots import where_of
 
     own = {"FRAUD_PREFIX": f"c{uuid.uuid4().hex[:6]}-"}
     settings = Settings.from_environment(own, embedded=service_endpoints)
@@ -63,11 +64,15 @@ def kafka_site(service_endpoints: dict[str, str]) -> Site:
         producer.produce(topic, value, partition=number)
         assert producer.flush(10) == 0
 
+    def read_outputs() -> list[bytes]:
+        with Topics(where_of(settings)) as topics:
+            return [row.value for row in topics.read(Topic.FRAUDULENT) if row.value is not None]
+
     return Site(
         open_log=lambda slot: KafkaLog(settings, INGESTION, slot),
         open_reader=lambda: KafkaLog(settings, PROJECTION, "0"),
         send=send,
-        read_outputs=lambda: [r.value for r in read_to_end(settings, Topic.FRAUDULENT) if r.value is not None],
+        read_outputs=read_outputs,
         input_topic=topic,
         output_topic=out,
     )
