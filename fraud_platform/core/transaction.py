@@ -4,6 +4,7 @@ The record is checked whole before anything is decided about it: a transfer with
 bad as one with a bad amount.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -13,10 +14,13 @@ import msgspec
 
 from fraud_platform.core import money
 from fraud_platform.core.outcome import Rejected
+from fraud_platform.core.repeated_keys import is_surely_single, repeated_key
 from fraud_platform.topology import MAX_VALUE_BYTES
 
 _Id = str | int
 _ZERO = Decimal(0)
+MAX_DEPTH = 200
+"""Deepest nesting of a value; the parser's own limit would depend on the Python that runs it."""
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +57,13 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
 
 
 _decoder = msgspec.json.Decoder(Transaction)
+_KEYS = {
+    "": Transaction.__struct_fields__,
+    "sender_details": Party.__struct_fields__,
+    "receiver_details": Party.__struct_fields__,
+}
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_TOO_DEEP = Rejected("invalid-json", f"the value is nested deeper than {MAX_DEPTH} levels")
 
 
 def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
@@ -62,7 +73,9 @@ def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
     if len(raw) > MAX_VALUE_BYTES:
         return Rejected("too-large", f"the value has {len(raw)} bytes, {MAX_VALUE_BYTES} are allowed")
     decoded = _decode(raw)
-    return decoded if isinstance(decoded, Rejected) else next(_faults(decoded), decoded)
+    if isinstance(decoded, Rejected):
+        return decoded
+    return _ambiguity(raw, decoded) or next(_faults(decoded), decoded)
 
 
 def _decode(raw: bytes) -> Transaction | Rejected:
@@ -78,7 +91,30 @@ def _decode(raw: bytes) -> Transaction | Rejected:
     except msgspec.DecodeError as error:
         return Rejected("invalid-json", str(error))
     except RecursionError:
-        return Rejected("invalid-json", "the value is nested too deeply")
+        return _TOO_DEEP
+
+
+def _ambiguity(raw: bytes, transaction: Transaction) -> Rejected | None:
+    """What the decoder passes over: keys that come twice, and depth in fields that it skips."""
+    parties = (transaction.sender_details, transaction.receiver_details)
+    if is_surely_single(raw, (transaction, *parties)):
+        return None
+    if _is_too_deep(raw):
+        return _TOO_DEEP
+    repeated = repeated_key(raw, _KEYS)
+    return Rejected("duplicate-key", f"`{repeated}` is there more than once") if repeated else None
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(raw):
+        mark = found.group()
+        depth += (mark in (b"{", b"[")) - (mark in (b"}", b"]"))
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _faults(transaction: Transaction) -> Iterator[Rejected]:
