@@ -17,10 +17,18 @@ from fraud_platform.topology import TOPICS, Topic
 
 TIMEOUT_S = (2.0, 5.0)
 _CLIENT_ERROR, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
+_REFUSED = frozenset({401, 403})
+_SCHEMA_NOT_FOUND = 40403
+"""The registry's own code: a 404 without it may come from whatever stands before the registry."""
+_LAST_ID = 2**31 - 1
 
 
 class UnknownSchema(Exception):
     """The registry answers, and knows no schema of this id."""
+
+
+class UnusableSchema(Exception):
+    """There is a schema of this id, and it is none that we can decode with; the text completes "the schema ..."."""
 
 
 def load_schema(name: str) -> dict[str, Any]:
@@ -60,7 +68,10 @@ class SchemaRegistry:
                 f"The Schema Registry refuses the schema of {topic} with status {answer.status_code}; "
                 "it must be backward compatible with the registered one, and our user must be allowed to write it."
             )
-        return int(answer.json()["id"])
+        found = _fields_of(answer).get("id")
+        if not isinstance(found, int):
+            raise RegistryUnavailable(f"The Schema Registry's answer makes no sense (status {answer.status_code}).")
+        return found
 
     def register_all(self) -> dict[Topic, int]:
         """Register the schema of every Avro topic; see `register` for the errors."""
@@ -71,20 +82,37 @@ class SchemaRegistry:
 
         Raises:
             UnknownSchema: the registry has no such id.
+            UnusableSchema: it is no Avro.
             RegistryUnavailable: no answer, or none that makes sense.
         """
         with self._lock:
             known = self._schemas.get(schema_id)
         if known is not None:
             return known
-        answer = self._call("GET", f"/schemas/ids/{schema_id}")
-        if answer.status_code == _NOT_FOUND:
-            raise UnknownSchema(schema_id)
-        if answer.status_code >= _CLIENT_ERROR:
-            raise ConfigurationError(f"The Schema Registry refuses to be read: status {answer.status_code}.")
-        schema: dict[str, Any] = json.loads(answer.json()["schema"])
+        schema = self._look_up(schema_id)
         with self._lock:
             self._schemas[schema_id] = schema
+        return schema
+
+    def _look_up(self, schema_id: int) -> dict[str, Any]:
+        if schema_id > _LAST_ID:
+            raise UnknownSchema(schema_id)
+        answer = self._call("GET", f"/schemas/ids/{schema_id}")
+        found = _fields_of(answer)
+        if answer.status_code == _NOT_FOUND and found.get("error_code") == _SCHEMA_NOT_FOUND:
+            raise UnknownSchema(schema_id)
+        if answer.status_code in _REFUSED:
+            raise ConfigurationError(f"The Schema Registry refuses to be read: status {answer.status_code}.")
+        text = found.get("schema")
+        if answer.status_code >= _CLIENT_ERROR or not isinstance(text, str):
+            # A proxy's own page, or a wrong path: nothing that says whether the schema exists.
+            raise RegistryUnavailable(f"The Schema Registry's answer makes no sense (status {answer.status_code}).")
+        if found.get("schemaType", "AVRO") != "AVRO":
+            raise UnusableSchema("is not Avro")
+        try:
+            schema: dict[str, Any] = json.loads(text)
+        except (ValueError, RecursionError):
+            raise UnusableSchema("is not JSON") from None
         return schema
 
     def ready(self) -> bool:
@@ -102,3 +130,11 @@ class SchemaRegistry:
         if answer.status_code >= _SERVER_ERROR:
             raise RegistryUnavailable(f"The Schema Registry answers with status {answer.status_code}.")
         return answer
+
+
+def _fields_of(answer: requests.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except requests.RequestException:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -69,4 +69,8 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     except StoreUnavailable as error:
         logger.warning("starting without MongoDB, records wait in Kafka: %s", error)
     writer = DocumentWriter(store, context.reader.decode, collections, claim=claim, stop=context.stop)
-    return Transformer(log, scribe, writer.decide, clock=time.monotonic, ready=store.ready, close=store.close)
+
+    def ready() -> bool:
+        return store.ready() and context.reader.ready()
+
+    return Transformer(log, scribe, writer.decide, clock=time.monotonic, ready=ready, close=store.close)

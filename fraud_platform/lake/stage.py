@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -79,16 +80,18 @@ class LakeSink(PlannedSink):
     """A planned sink that asks S3 before it reads a whole range again."""
 
     def __init__(
-        self, log: Log, scribe: Scribe, writer: LakeWriter, store: ObjectStore, *, flush_seconds: float
-    ) -> None:
+        self, log: Log, scribe: Scribe, writer: LakeWriter, store: ObjectStore, *, flush_seconds: float,
+        registry_ready: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
         super().__init__(
             log, scribe, writer, clock=time.monotonic, flush_seconds=flush_seconds, flush_bytes=FLUSH_BYTES
         )
         self._store = store
+        self._registry_ready = registry_ready
 
     def ready(self) -> bool:
-        """Whether S3 answers again."""
-        return self._store.ready()
+        """Whether S3 and the registry answer again."""
+        return self._store.ready() and self._registry_ready()
 
 
 def build(context: Context, log: Log, scribe: Scribe) -> Handler:
@@ -106,4 +109,5 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     except StoreUnavailable as error:
         logger.warning("starting without S3, records wait in Kafka: %s", error)
     writer = LakeWriter(store, context.reader.decode, settings.naming, context.stage, claim=claim)
-    return LakeSink(log, scribe, writer, store, flush_seconds=settings.flush_seconds)
+    ready = context.reader.ready
+    return LakeSink(log, scribe, writer, store, flush_seconds=settings.flush_seconds, registry_ready=ready)

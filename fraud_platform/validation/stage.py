@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from fraud_platform.adapters.avro import AvroReader
+from fraud_platform.adapters.avro import Decode
 from fraud_platform.adapters.validator import Validator, ValidatorClient
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.log import Log
@@ -36,7 +36,7 @@ class Validation:
 
     def __init__(
         self,
-        reader: AvroReader,
+        decode: Decode,
         validator: Validator,
         results: ResultWriter,
         decisions: tuple[str, Encode],
@@ -44,7 +44,7 @@ class Validation:
         stop: Callable[[], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._reader = reader
+        self._decode = decode
         self._validator = validator
         self._results = results
         self._decisions_topic, self._encode_decision = decisions
@@ -58,7 +58,7 @@ class Validation:
             ValidatorUnavailable: no answer within the budget; nothing has happened.
             ConfigurationError: the validator refuses us.
         """
-        transactions = [self._reader.decode(record.value) for record in records]
+        transactions = [self._decode(record.value) for record in records]
         questions = [question_about(t) for t in transactions if not isinstance(t, Rejected)]
         answers = iter(self._validator.judge(questions, stop=self._stop) if questions else ())
         return [
@@ -88,10 +88,14 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     naming = context.settings.naming
     validator = ValidatorClient.from_settings(context.settings)
     decide = Validation(
-        context.reader,
+        context.reader.decoder(Topic.UNIDENTIFIED),
         validator,
         ResultWriter.of(naming, context.writer.encoder),
         (naming.topic(Topic.DECISIONS), context.writer.encoder(Topic.DECISIONS)),
         stop=context.stop,
     )
-    return Transformer(log, scribe, decide, clock=time.monotonic, ready=validator.probe, close=validator.close)
+
+    def ready() -> bool:
+        return validator.probe() and context.reader.ready()
+
+    return Transformer(log, scribe, decide, clock=time.monotonic, ready=ready, close=validator.close)
