@@ -9,10 +9,15 @@ FraudPlatformError
  |   +- StoreUnavailable
  +- Fenced                 another process owns this transactional id or group member: leave at once
  +- InputLost              the committed offset is no longer in the topic: pause and tell a person
+ +- Defect                 a fault of our own code: says where, never what was being processed
 
 A bad *record* is never an exception: it is a `fraud_platform.core.outcome.Rejected` value.
 Messages are one sentence for the user; they never hold a field's value, a key or a password.
 """
+
+import traceback
+from pathlib import Path
+from typing import Self
 
 
 class FraudPlatformError(Exception):
@@ -49,3 +54,19 @@ class Fenced(FraudPlatformError):
 
 class InputLost(FraudPlatformError):
     """The committed offset lies outside the topic (retention, a wiped broker)."""
+
+
+class Defect(FraudPlatformError):
+    """Something nobody foresaw, without its text: libraries quote the values that they trip over."""
+
+    _FRAMES = 3
+
+    @classmethod
+    def of(cls, doing: str, error: Exception) -> Self:
+        """The defect behind `error`: its kind and the innermost frames, files without their folders' folders."""
+        frames = traceback.extract_tb(error.__traceback__)[: -cls._FRAMES - 1 : -1]
+        places = [f"{'/'.join(Path(f.filename).parts[-2:])}:{f.lineno} in {f.name}" for f in frames]
+        return cls(
+            f"{doing} failed on a defect of the platform ({type(error).__name__} at {', from '.join(places)});"
+            " nothing is lost, please report this line."
+        )

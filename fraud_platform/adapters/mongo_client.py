@@ -8,6 +8,7 @@ from pymongo import MongoClient
 from pymongo import errors as mongo
 from pymongo.database import Database
 
+from fraud_platform.adapters.client_logs import keep_payloads_out_of_logs
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 
@@ -22,6 +23,7 @@ def mongo_client(settings: Settings) -> MongoClient[dict[str, Any]]:
         ConfigurationError: the address is missing or not a MongoDB connection string.
         StoreUnavailable: its host name cannot be resolved now.
     """
+    keep_payloads_out_of_logs()
     address = settings.mongodb_address
     try:
         return MongoClient(

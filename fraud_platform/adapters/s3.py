@@ -12,6 +12,7 @@ import msgspec
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from fraud_platform.adapters.client_logs import keep_payloads_out_of_logs
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 
@@ -79,6 +80,7 @@ def s3_client(settings: Settings) -> "S3Client":
     Raises:
         ConfigurationError: no address or no keys are known, or the AWS profile is none.
     """
+    keep_payloads_out_of_logs()
     bounds = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,

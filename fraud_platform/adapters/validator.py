@@ -8,13 +8,11 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-import msgspec
-
 from fraud_platform.adapters import validator_replies as replies
 from fraud_platform.adapters.validator_http import Budget, Exchange, HttpReply
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.questions import MAX_BATCH, Question
+from fraud_platform.core.questions import MAX_BATCH, Question, encode_question
 from fraud_platform.errors import ConfigurationError, Retryable, ValidatorUnavailable
 from fraud_platform.settings import Settings
 
@@ -26,7 +24,6 @@ _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 1.0
 _PROBE_S = 1.0
 
 T = TypeVar("T")
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _never() -> bool:
@@ -159,7 +156,7 @@ class ValidatorClient(Validator):
         def understand(reply: HttpReply) -> None:
             self._learned[question] = replies.single(question, reply, self._url)
 
-        return lambda: self._persist(self._url, _encode(question), understand, budget)
+        return lambda: self._persist(self._url, encode_question(question), understand, budget)
 
     def _persist(self, url: str, body: bytes, understand: Callable[[HttpReply], T], budget: Budget) -> T:
         """Try with full jitter until understood or out of budget."""
@@ -213,7 +210,7 @@ def _chunks(questions: Sequence[Question]) -> Iterator[list[tuple[Question, byte
     chunk: list[tuple[Question, bytes]] = []
     size = 0
     for question in questions:
-        text = _encode(question)
+        text = encode_question(question)
         if chunk and (len(chunk) == MAX_BATCH or size + len(text) > MAX_BATCH_BYTES):
             yield chunk
             chunk, size = [], 0

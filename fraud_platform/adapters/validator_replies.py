@@ -9,7 +9,7 @@ import msgspec
 from fraud_platform.adapters.validator_http import HttpReply
 from fraud_platform.core.decisions import Action, Decision, Hit, NotEvaluable, external_decision
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.questions import ERROR_TYPES, Question
+from fraud_platform.core.questions import ERROR_TYPES, Question, encode_question, parse_question
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
 
 OK = 200
@@ -19,7 +19,6 @@ _KEY_REFUSED = frozenset({401, 403})
 _REDIRECT = range(300, 400)
 _TRANSIENT = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
-_MAX_REASON = 300
 _UNNAMED = Rejected("validator-refused", "fraud-validator-api cannot use the transaction and gives no reason")
 
 
@@ -76,7 +75,7 @@ def batch(questions: Sequence[Question], reply: HttpReply, url: str) -> list[Dec
 def single(question: Question, reply: HttpReply, url: str) -> Decision | Rejected:
     """The answer to one question; raises as `batch` does."""
     if reply.status in REFUSED:
-        return _rejected(_fault_of(reply.body))
+        return _rejected(question, _fault_of(reply.body))
     _expect_ok(reply.status, url)
     item = _decoded(_items, reply.body)
     if item.error is not None:
@@ -115,7 +114,7 @@ def _answer(question: Question, item: _Item) -> Decision | Rejected:
     if item.transaction_id is not None and str(item.transaction_id) != question.transaction_id:
         raise ValidatorUnavailable("a reply about another transaction")
     if item.error is not None:
-        return _rejected(item.error)
+        return _rejected(question, item.error)
     if item.action is None and item.is_fraudulent_transaction is not None:
         return external_decision(question.transaction_id, is_fraudulent=item.is_fraudulent_transaction)
     if item.action is None or item.rule_set_version is None:
@@ -139,8 +138,11 @@ def _fault_of(body: bytes) -> _Fault | None:
         return None
 
 
-def _rejected(fault: _Fault | None) -> Rejected:
-    """Keep the reason only where its kind is one of ours: a foreign text may quote what it was sent."""
+def _rejected(question: Question, fault: _Fault | None) -> Rejected:
+    """The reason as we find it ourselves: what the service writes may quote what it was sent."""
     if fault is None or fault.type not in ERROR_TYPES:
         return _UNNAMED
-    return Rejected(fault.type, fault.reason[:_MAX_REASON])
+    ours = parse_question(encode_question(question))
+    if isinstance(ours, Rejected) and ours.error_type == fault.type:
+        return ours
+    return Rejected(fault.type, "fraud-validator-api cannot use the transaction, for a reason of its own")

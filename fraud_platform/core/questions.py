@@ -54,6 +54,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 
 T = TypeVar("T")
+encode_question = msgspec.json.Encoder(decimal_format="number").encode
+"""A question as it goes on the wire."""
 _questions = msgspec.json.Decoder(Question)
 _receivers = msgspec.json.Decoder(Receiver)
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fraud_platform.core.log import Batch, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
+from fraud_platform.errors import ConfigurationError
 from fraud_platform.runtime.scribe import Scribe, count_by_partition, dead
+from fraud_platform.topology import TOPICS, Topic
+
+_OWN_BYTES = TOPICS[Topic.DEAD_LETTERS].max_message_bytes
 
 Decide = Callable[[Sequence[Record]], Sequence[Outcome]]
 """One outcome per record, in order. Outside calls happen in here, before the transaction begins.
@@ -51,8 +55,21 @@ class Handler(ABC):
     ) -> None:
         ends = {partition: position.offset for partition, position in positions.items()}
         entry = self._scribe.entry(self._log.committed, ends, counts, outcomes)
-        self._log.commit([*outputs, self._scribe.ledger_record(entry)], positions)
+        try:
+            self._log.commit([*outputs, self._scribe.ledger_record(entry)], positions)
+        except OutputRefused as refusal:
+            self._require_foreign(refusal)
+            raise
         self.totals.update(outcomes)
+
+    def _require_foreign(self, refusal: OutputRefused) -> None:
+        """A stage's output can become a dead letter; a dead letter has nothing to become."""
+        own = sorted({output.topic for output in refusal.refused if self._scribe.is_own(output.topic)})
+        if own:
+            raise ConfigurationError(
+                f"Kafka refuses our record for {own[0]} ({refusal.reason}): the topic must take {_OWN_BYTES} bytes"
+                " (max.message.bytes) and the present time as timestamp; change its configuration."
+            ) from None
 
 
 class Transformer(Handler):

@@ -14,7 +14,7 @@ from fraud_platform.adapters.kafka import KafkaLog
 from fraud_platform.adapters.ledger import resume_points
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.core.log import Log
-from fraud_platform.errors import Retryable
+from fraud_platform.errors import Defect, FraudPlatformError, Retryable
 from fraud_platform.runtime.handler import Handler
 from fraud_platform.runtime.scribe import Identity, Scribe
 from fraud_platform.runtime.worker import REPEAT_ERROR_S, Progress, Worker
@@ -65,13 +65,31 @@ def run_slot(
 ) -> Progress | None:
     """Run one slot until `stop` or `until`; None when told to stop before it could start.
 
-    The rest is as in `Worker`, whose errors it raises: ConfigurationError, Fenced, Retryable.
+    The rest is as in `Worker`, whose errors it raises: ConfigurationError, Fenced, Retryable. Whatever else goes
+    wrong comes out as a Defect.
     """
+    try:
+        assembled = _assemble_patiently(settings, slot, stop, patience_s)
+        if assembled is None:
+            return None
+        log, handler = assembled
+        worker = Worker(log, handler, stop=stop, patience_s=patience_s, eager=eager, observe=observe)
+        return worker.run(until=until)
+    except FraudPlatformError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the text of what nobody foresaw may quote a record
+        defect = Defect.of(slot.stage.name, error)
+    raise defect  # out here, so that nothing that prints it finds the other behind it
+
+
+def _assemble_patiently(
+    settings: Settings, slot: Slot, stop: Callable[[], bool], patience_s: float
+) -> tuple[Log, Handler] | None:
     begun = time.monotonic()
     said_at = -math.inf
     while not stop():
         try:
-            log, handler = _assemble(settings, slot, stop)
+            return _assemble(settings, slot, stop)
         except Retryable as error:
             if time.monotonic() - begun > patience_s:
                 raise
@@ -79,9 +97,6 @@ def run_slot(
                 said_at = time.monotonic()
                 logger.warning("cannot start yet: %s", error)
             time.sleep(RETRY_START_S)
-        else:
-            worker = Worker(log, handler, stop=stop, patience_s=patience_s, eager=eager, observe=observe)
-            return worker.run(until=until)
     return None
 
 

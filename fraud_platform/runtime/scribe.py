@@ -14,6 +14,8 @@ from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.topology import DEAD_LETTERED, MIB, Naming, Stage, Topic
 
 MAX_DEAD_LETTER_BYTES = 8 * MIB
+MAX_DEAD_LETTER_KEY_BYTES = MIB // 2
+"""With the value's and the headers' within what the topic takes, or no letter could ever be written."""
 
 
 def dead(error: Rejected) -> Outcome:
@@ -50,11 +52,12 @@ class Scribe:
         return written
 
     def dead_letter(self, record: Record, error: Rejected) -> Outgoing:
-        """The record's original bytes, with the reason in the headers.
+        """The record's original bytes (of large ones the beginning), with the reason in the headers.
 
         It is dated now, or an old record's letter would expire at once; its own time is a header.
         """
-        value = record.value if record.value is None else record.value[:MAX_DEAD_LETTER_BYTES]
+        value = None if record.value is None else record.value[:MAX_DEAD_LETTER_BYTES]
+        key = None if record.key is None else record.key[:MAX_DEAD_LETTER_KEY_BYTES]
         headers = {
             "stage": self.identity.stage.name,
             "topic": record.topic,
@@ -65,7 +68,11 @@ class Scribe:
             "reason": error.reason,
         }
         encoded = tuple((name, text.encode()) for name, text in headers.items())
-        return Outgoing(self._dead_letters, record.key, value, now_ms(), encoded)
+        return Outgoing(self._dead_letters, key, value, now_ms(), encoded)
+
+    def is_own(self, topic: str) -> bool:
+        """Whether the topic, by its name on the broker, holds what the scribe itself writes."""
+        return topic in (self._dead_letters, self._ledger)
 
     def entry(
         self,

@@ -5,13 +5,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from fraud_platform.adapters.validator import ValidatorClient
 from fraud_platform.core.decisions import Action, Decision
 from fraud_platform.core.outcome import Rejected
+from fraud_platform.core.questions import ERROR_TYPES
 from tests.adapters.hostile import Behaviour, HostileServer, Seen, decision, hostile, obliging, reply
 from tests.validator_api.builders import typed
 
@@ -121,17 +121,27 @@ def test_the_text_of_a_foreign_refusal_goes_nowhere(body: object) -> None:
     assert "canary" not in f"{rejected.error_type} {rejected.reason}"
 
 
-def test_the_reason_of_our_own_service_is_kept() -> None:
-    body = {"error": {"type": "invalid-amount", "reason": "`$.amount` is negative"}}
+def test_a_reason_is_the_one_that_we_find_ourselves() -> None:
+    body = {"error": {"type": "invalid-amount", "reason": "`$.amount` is negative, says canary-4711"}}
     with asking(refusing(422, body)) as (_, client):
-        assert client.judge([typed("bad")]) == [Rejected("invalid-amount", "`$.amount` is negative")]
+        assert client.judge([typed("bad", amount="-1")]) == [Rejected("invalid-amount", "`$.amount` is negative")]
+
+
+@pytest.mark.parametrize("kind", sorted(ERROR_TYPES))
+def test_a_reason_that_we_do_not_find_is_not_repeated(kind: str) -> None:
+    with asking(refusing(422, {"error": {"type": kind, "reason": "canary-4711"}})) as (_, client):
+        (rejected,) = client.judge([typed("bad")])
+    assert rejected == Rejected(kind, "fraud-validator-api cannot use the transaction, for a reason of its own")
 
 
 def test_an_error_in_place_of_a_result_rejects_that_item() -> None:
-    error: dict[str, Any] = {"transaction_id": None, "error": {"type": "schema", "reason": "`$.x` is wrong"}}
+    fault = {"type": "invalid-receiver-details", "reason": "canary-4711"}
 
     def behave(_seen: Seen, _connection: socket.socket) -> bytes:
-        return reply(200, {"results": [decision("t-1"), error]})
+        return reply(200, {"results": [decision("t-1"), {"transaction_id": None, "error": fault}]})
 
     with asking(behave) as (_, client):
-        assert client.judge([typed("t-1"), typed("t-2")])[1] == Rejected("schema", "`$.x` is wrong")
+        (good, bad) = client.judge([typed("t-1"), typed("t-2", receiver_details="{")])
+    assert isinstance(good, Decision)
+    assert isinstance(bad, Rejected)
+    assert bad.reason.startswith("`$.receiver_details`, read as JSON: Input data was truncated")

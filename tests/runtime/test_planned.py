@@ -7,7 +7,7 @@ import pytest
 from fraud_platform.core import ledger
 from fraud_platform.core.log import Partition, Position
 from fraud_platform.core.outcome import Outcome, Rejected
-from fraud_platform.errors import StoreUnavailable
+from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.runtime.planned import PlannedSink, Range, RangeWriter, plan_metadata, planned_end
 from fraud_platform.runtime.scribe import dead
 from tests.fakes.clock import FakeClock
@@ -202,3 +202,14 @@ def test_a_range_of_markers_alone_writes_no_object() -> None:
 def test_a_plan_is_read_back_from_its_metadata() -> None:
     assert planned_end(plan_metadata(42)) == 42
     assert planned_end("") is None
+
+
+def test_a_dead_letter_that_the_broker_refuses_stops_the_sink_with_the_way_out() -> None:
+    broker, store, clock = rig.broker(), Store(), FakeClock()
+    broker.max_value_bytes = 1_000
+    fill(broker, b"a", b"bad" * 1_000)
+    log = rig.open_log(broker)
+    handler = sink(log, store, clock)
+    with pytest.raises(ConfigurationError, match=r"max\.message\.bytes"):
+        handler.handle(log.poll(0))
+    assert log.committed[P0].offset == 0

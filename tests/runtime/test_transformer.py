@@ -1,9 +1,12 @@
 """The consume-decide-commit handler over the fake broker."""
 
+import pytest
+
 from fraud_platform.core import ledger
 from fraud_platform.core.log import Partition
-from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.runtime.handler import Transformer
+from fraud_platform.topology import MIB
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import FakeBroker, FakeLog
 from tests.runtime import rig
@@ -123,6 +126,28 @@ def test_an_output_that_the_broker_refuses_becomes_a_dead_letter_of_its_record_a
     transformer(log, decide=doubling).handle(log.poll(0))
     assert rig.values(broker) == [b"aa", b"bb"]
     assert [len(r.value or b"") for r in broker.records(rig.DEAD)] == [150_000]
+
+
+def test_a_dead_letter_that_the_broker_refuses_stops_the_stage_with_the_way_out() -> None:
+    """It used to be tried for ever; the record stays where it is."""
+    broker = rig.broker()
+    broker.max_value_bytes = 200_000
+    broker.append("in", 0, b"bad" * 100_000)
+    log = rig.open_log(broker)
+    with pytest.raises(ConfigurationError, match=r"dead-letters.*max\.message\.bytes"):
+        transformer(log).handle(log.poll(0))
+    assert broker.offsets["g"] == {}
+
+
+def test_of_a_large_record_a_dead_letter_holds_the_beginning() -> None:
+    broker = rig.broker()
+    broker.max_value_bytes = 100 * MIB
+    broker.append("in", 0, b"bad" + b"x" * 20 * MIB, key=b"k" * 2 * MIB)
+    log = rig.open_log(broker)
+    transformer(log).handle(log.poll(0))
+    (letter,) = broker.records(rig.DEAD)
+    assert letter.value == b"bad" + b"x" * (8 * MIB - 3)
+    assert letter.key == b"k" * (MIB // 2)
 
 
 def test_a_commit_whose_reply_is_lost_is_not_repeated() -> None:
