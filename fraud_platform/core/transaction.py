@@ -70,6 +70,8 @@ def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
     """Check one value of bank-transactions and return it typed, ids as given."""
     if raw is None:
         return Rejected("tombstone", "the record has no value")
+    if not raw:
+        return Rejected("invalid-json", "the value is empty")
     if len(raw) > MAX_VALUE_BYTES:
         return Rejected("too-large", f"the value has {len(raw)} bytes, {MAX_VALUE_BYTES} are allowed")
     decoded = _decode(raw)

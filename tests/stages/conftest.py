@@ -10,6 +10,11 @@ from tests.conftest import fresh_settings
 @pytest.fixture
 def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Settings:
     """Topics of the test's own; the validator's address is a closed port unless the test names one."""
-    settings = fresh_settings(service_endpoints, tmp_path, FRAUD_VALIDATOR_URL="http://127.0.0.1:1/validate")
+    return made(service_endpoints, tmp_path, FRAUD_VALIDATOR_URL="http://127.0.0.1:1/validate")
+
+
+def made(endpoints: dict[str, str], folder: Path, **changes: str) -> Settings:
+    """Settings whose topics exist and are nobody else's."""
+    settings = fresh_settings(endpoints, folder, **changes)
     ensure_topics(settings)
     return settings

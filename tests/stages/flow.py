@@ -21,7 +21,7 @@ def send(
 ) -> None:
     """(key, value) records with the banks' partitioner; `at_ms` = their timestamp instead of now."""
     address = settings.require("KAFKA_BOOTSTRAP_SERVERS")
-    limits = {"linger.ms": 5, "message.max.bytes": 8 * MIB}
+    limits = {"linger.ms": 5, "message.max.bytes": 30 * MIB}
     producer = Producer({"bootstrap.servers": address, "partitioner": "murmur2_random", **limits})
     timed = {} if at_ms is None else {"timestamp": at_ms}
     refused: list[KafkaError] = []

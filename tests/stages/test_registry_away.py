@@ -1,0 +1,74 @@
+"""A registry that gives no plain answer pauses a stage; no record becomes a dead letter for it."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from fraud_platform.runtime import worker
+from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.runtime.worker import Progress, State
+from fraud_platform.settings import Settings
+from fraud_platform.topology import PROJECTION, Topic
+from tests.adapters.hostile import Seen, hostile, reply
+from tests.stages.flow import has_progress, has_read_all, rows, send, values
+from tests.stages.test_bad_input import avro_transfer
+
+pytestmark = pytest.mark.services
+
+PATIENCE_S = 60
+
+
+class Front:
+    """Stands before the real registry: passes questions on, or answers itself."""
+
+    def __init__(self, registry: str) -> None:
+        self._registry = registry
+        self.own_answer: bytes | None = None
+        self.instead_of = ""
+
+    def __call__(self, seen: Seen, _connection: socket.socket) -> bytes:
+        if self.own_answer is not None and self.instead_of in seen.path:
+            return self.own_answer
+        kind = {"Content-Type": "application/json"}
+        answer = requests.request(seen.method, self._registry + seen.path, data=seen.body, headers=kind, timeout=20)
+        return reply(answer.status_code, answer.content)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_registry_that_is_away_pauses_and_loses_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PROBE_S", 0.2)
+    front = Front(settings.require("SCHEMA_REGISTRY_URL"))
+    good = [avro_transfer(settings, f"t-{n}") for n in range(20)]
+    stop = threading.Event()
+    seen: list[Progress] = []
+    with hostile(front) as server:
+        asking = settings.model_copy(update={"schema_registry_url": server.address})
+        slot = Slot(stage=PROJECTION, name="0")
+        thread = threading.Thread(target=lambda: run_slot(asking, slot, stop=stop.is_set, observe=seen.append))
+        thread.start()
+        try:
+            wait_for(lambda: bool(seen) and seen[-1].state is State.RUNNING)
+            front.own_answer = reply(503)
+            send(settings, Topic.FRAUDULENT, [("k", value) for value in good])
+            wait_for(lambda: seen[-1].state is State.PAUSED and "Schema Registry" in seen[-1].paused_because)
+            front.own_answer, front.instead_of = reply(404, b"<html>a proxy's own page</html>"), "/schemas/ids/"
+            wait_for(lambda: seen[-1].state is State.PAUSED and "404" in seen[-1].paused_because)
+            assert rows(settings, Topic.DEAD_LETTERS) == []
+            assert not has_progress(settings, PROJECTION)
+            front.own_answer = None
+            wait_for(lambda: has_read_all(settings, PROJECTION))
+        finally:
+            stop.set()
+            thread.join(PATIENCE_S)
+    assert rows(settings, Topic.DEAD_LETTERS) == []
+    assert {value["TRANSACTION_ID"] for value in values(settings, Topic.RESULT)} == {f"t-{n}" for n in range(20)}
