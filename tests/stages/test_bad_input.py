@@ -153,8 +153,12 @@ def in_avro(settings: Settings, value: bytes) -> bytes:
     return encoded(settings, Topic.FRAUDULENT, to_avro(transaction, sender_ssn=sender, receiver_ssn=receiver))
 
 
+_writers: dict[str, AvroWriter] = {}
+
+
 def encoded(settings: Settings, topic: Topic, value: dict[str, Any]) -> bytes:
-    return AvroWriter(SchemaRegistry(settings)).encoder(topic)(value)
+    writer = _writers.setdefault(settings.prefix, AvroWriter(SchemaRegistry(settings)))
+    return writer.encoder(topic)(value)
 
 
 def avro_rubbish(good: bytes, foreign: bytes, large: bytes, mismatch: tuple[str, str]) -> list[Kind]:
