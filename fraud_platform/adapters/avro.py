@@ -9,6 +9,9 @@ import fastavro
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException, UnknownType
 
+from fraud_platform.adapters.avro_decoder import DecodeBody, compile_decoder
+from fraud_platform.adapters.avro_encoder import compile_encoder
+from fraud_platform.adapters.avro_source import Unsupported
 from fraud_platform.adapters.foreign_schemas import trouble
 from fraud_platform.adapters.registry import SchemaRegistry, UnknownSchema, UnusableSchema, load_schema
 from fraud_platform.core.outcome import Rejected
@@ -21,20 +24,51 @@ MAGIC = 0
 HEADER = struct.Struct(">bI")
 
 
+# What a function written for one schema raises at a value or at bytes that it leaves to fastavro.
+_STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
 def encoder(topic: Topic, schema_id: int) -> Encode:
     """A function that turns a value of the topic's schema into wire bytes."""
+    return body_encoder(topic_schema(topic), header=HEADER.pack(MAGIC, schema_id))
+
+
+def topic_schema(topic: Topic) -> dict[str, Any]:
+    """The schema of the topic's values.
+
+    Raises:
+        ValueError: the topic carries no Avro.
+    """
     name = TOPICS[topic].schema
     if name is None:
         raise ValueError(f"{topic} carries no Avro")
-    schema = fastavro.parse_schema(load_schema(name))
-    header = HEADER.pack(MAGIC, schema_id)
+    return load_schema(name)
+
+
+def body_encoder(schema: dict[str, Any], *, header: bytes = b"") -> Encode:
+    """A function that turns a value of the record `schema` into Avro behind `header`.
+
+    It raises whatever fastavro makes of a value that does not fit; fields that a value lacks take their defaults.
+    """
+    parsed = fastavro.parse_schema(schema)
     write = fastavro.schemaless_writer
 
-    def encode(value: dict[str, Any]) -> bytes:
+    def slow(value: dict[str, Any]) -> bytes:
         buffer = io.BytesIO()
         buffer.write(header)
-        write(buffer, schema, value)
+        write(buffer, parsed, value)
         return buffer.getvalue()
+
+    try:
+        fast = compile_encoder(schema, header=header)
+    except Unsupported:
+        return slow
+
+    def encode(value: dict[str, Any]) -> bytes:
+        try:
+            return fast(value)
+        except _STUMBLES:
+            return slow(value)
 
     return encode
 
@@ -62,7 +96,7 @@ class AvroReader:
 
     def __init__(self, registry: SchemaRegistry) -> None:
         self._registry = registry
-        self._writers: dict[int, Any] = {}
+        self._writers: dict[int, tuple[Any, DecodeBody | None]] = {}
         self._readers: dict[tuple[Topic, int], Any] = {}
 
     def decode(self, value: bytes | None) -> dict[str, Any] | Rejected:
@@ -71,10 +105,7 @@ class AvroReader:
 
     def decoder(self, topic: Topic) -> Decode:
         """As `decode`, and what comes out has the fields of the topic's schema, whoever wrote it with what schema."""
-        name = TOPICS[topic].schema
-        if name is None:
-            raise ValueError(f"{topic} carries no Avro")
-        ours = load_schema(name)
+        ours = topic_schema(topic)
         parsed = fastavro.parse_schema(ours)
 
         def reader(schema_id: int) -> Any:
@@ -103,23 +134,40 @@ class AvroReader:
             return Rejected("invalid-avro", "the value does not start with the wire format's magic byte and schema id")
         (_, schema_id) = HEADER.unpack_from(value)
         try:
-            schema = self._writer(schema_id)
-            return _body(value, schema_id, schema, reader(schema_id))
+            writer, fast = self._writer(schema_id)
+            ours = reader(schema_id)
         except UnknownSchema:
             return Rejected("unknown-schema", f"the registry knows no schema with id {schema_id}")
         except UnusableSchema as error:
             return Rejected("unusable-schema", f"the schema with id {schema_id} {error}")
+        decoded = _quickly(value, fast) if fast is not None and ours is None else None
+        return _body(value, schema_id, writer, ours) if decoded is None else decoded
 
-    def _writer(self, schema_id: int) -> Any:
+    def _writer(self, schema_id: int) -> tuple[Any, DecodeBody | None]:
         if schema_id not in self._writers:
             schema = self._registry.schema(schema_id)
             if fault := trouble(schema):
                 raise UnusableSchema(fault)
             try:
-                self._writers[schema_id] = fastavro.parse_schema(schema)
+                self._writers[schema_id] = fastavro.parse_schema(schema), _fast_decoder(schema)
             except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError):
                 raise UnusableSchema("is not Avro on its own") from None
         return self._writers[schema_id]
+
+
+def _fast_decoder(schema: Any) -> DecodeBody | None:
+    try:
+        return compile_decoder(schema)
+    except Unsupported:
+        return None
+
+
+def _quickly(value: bytes, fast: DecodeBody) -> dict[str, Any] | None:
+    try:
+        decoded, end = fast(value, HEADER.size)
+    except _STUMBLES:
+        return None
+    return decoded if end == len(value) else None
 
 
 def _body(value: bytes, schema_id: int, writer: Any, reader: Any) -> dict[str, Any] | Rejected:

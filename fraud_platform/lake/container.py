@@ -10,10 +10,12 @@ import io
 from typing import Any
 
 import fastavro
+import msgspec
 from fastavro.write import Writer
 
-from fraud_platform.adapters.registry import load_schema
-from fraud_platform.topology import TOPICS, Topic
+from fraud_platform.adapters.avro import body_encoder, topic_schema
+from fraud_platform.core.results import Encode
+from fraud_platform.topology import Topic
 
 CODEC = "snappy"  # DuckDB, Athena and Spark all read it; a third of deflate's time
 BLOCK_BYTES = 256 * 1024
@@ -31,11 +33,21 @@ def row_schema(topic: Topic) -> dict[str, Any]:
     Raises:
         ValueError: the topic carries no Avro.
     """
-    name = TOPICS[topic].schema
-    if name is None:
-        raise ValueError(f"{topic} carries no Avro")
-    schema = load_schema(name)
+    schema = topic_schema(topic)
     return {**schema, "fields": [*schema["fields"], *_POSITION_FIELDS]}
+
+
+class RowFormat(msgspec.Struct, frozen=True):
+    """How rows of one topic are written: the parsed schema of their objects, and its encoder."""
+
+    schema: Any
+    encode: Encode
+
+    @classmethod
+    def of(cls, topic: Topic) -> "RowFormat":
+        """The format of the topic's rows; raises as `row_schema` does."""
+        schema = row_schema(topic)
+        return cls(fastavro.parse_schema(schema), body_encoder(schema))
 
 
 class _Block:
@@ -49,13 +61,13 @@ class _Block:
 class Container:
     """One object in the making. Rows are encoded as they come, so no more than a block is held twice."""
 
-    def __init__(self, key: str, schema: Any) -> None:
-        """Begin the object `key`; `schema` is a parsed one."""
-        self._schema = schema
+    def __init__(self, key: str, rows: RowFormat) -> None:
+        """Begin the object `key`."""
+        self._encode = rows.encode
         self._file = io.BytesIO()
         self._block = _Block()
         marker = hashlib.sha256(key.encode()).digest()[:16]
-        self._writer = Writer(self._file, schema, codec=CODEC, sync_marker=marker)
+        self._writer = Writer(self._file, rows.schema, codec=CODEC, sync_marker=marker)
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row, whole or not at all; fields that it lacks take the schema's defaults.
@@ -64,13 +76,7 @@ class Container:
             Exception: whatever fastavro makes of a row that does not fit the schema.
         """
         block = self._block
-        before = block.bytes_.tell()
-        try:
-            fastavro.schemaless_writer(block.bytes_, self._schema, row)
-        except Exception:
-            block.bytes_.seek(before)
-            block.bytes_.truncate()
-            raise
+        block.bytes_.write(self._encode(row))
         block.num_records += 1
         if block.bytes_.tell() >= BLOCK_BYTES:
             self._close_block()

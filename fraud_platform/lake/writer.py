@@ -1,14 +1,12 @@
 """Writes a planned range: one object per hour, each named after the range's first offset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import fastavro
 
 from fraud_platform.adapters.s3 import ObjectStore
 from fraud_platform.core.outcome import Outcome, Record, Rejected
-from fraud_platform.core.partitioning import hour_of, object_key
-from fraud_platform.lake.container import Container, row_schema
+from fraud_platform.core.partitioning import HOUR_MS, hour_of, object_key
+from fraud_platform.lake.container import Container, RowFormat
 from fraud_platform.runtime.planned import Range, RangeWriter
 from fraud_platform.runtime.scribe import dead
 from fraud_platform.topology import MAX_VALUE_BYTES, Naming, Stage
@@ -29,9 +27,7 @@ class LakeWriter(RangeWriter):
         self._store = store
         self._decode = decode
         self._claim = claim
-        self._schemas: Mapping[str, Any] = {
-            naming.topic(topic): fastavro.parse_schema(row_schema(topic)) for topic in stage.reads
-        }
+        self._formats = {naming.topic(topic): RowFormat.of(topic) for topic in stage.reads}
 
     def write(self, planned: Range) -> Sequence[Outcome]:
         """Put one object per hour that the range touches; see `RangeWriter.write`.
@@ -39,20 +35,21 @@ class LakeWriter(RangeWriter):
         An hour whose records are all bad gets an empty object: an earlier version may have stored rows there.
         """
         self._claim()
-        objects: dict[str, Container] = {}
+        objects: dict[int, tuple[str, Container]] = {}
         outcomes = [self._add(planned, record, objects) for record in planned.records]
-        for key, container in objects.items():
+        for key, container in objects.values():
             self._store.put(key, container.to_bytes(), content_type=AVRO)
         return outcomes
 
-    def _add(self, planned: Range, record: Record, objects: dict[str, Container]) -> Outcome:
-        hour = hour_of(record.timestamp_ms)
-        if isinstance(hour, Rejected):
-            return dead(hour)
-        key = object_key(record.topic, record.partition, planned.start, hour)
-        if key not in objects:
-            objects[key] = Container(key, self._schemas[record.topic])
-        fault = self._append(objects[key], record)
+    def _add(self, planned: Range, record: Record, objects: dict[int, tuple[str, Container]]) -> Outcome:
+        number = record.timestamp_ms // HOUR_MS
+        if number not in objects:  # the hour's date and the object's name take as long as encoding a row
+            hour = hour_of(record.timestamp_ms)
+            if isinstance(hour, Rejected):
+                return dead(hour)
+            key = object_key(record.topic, record.partition, planned.start, hour)
+            objects[number] = key, Container(key, self._formats[record.topic])
+        fault = self._append(objects[number][1], record)
         return STORED if fault is None else dead(fault)
 
     def _append(self, container: Container, record: Record) -> Rejected | None:

@@ -11,11 +11,11 @@ import fastavro
 import pytest
 
 from fraud_platform.adapters.registry import load_schema
-from fraud_platform.lake.container import BLOCK_BYTES, CODEC, Container, row_schema
+from fraud_platform.lake.container import BLOCK_BYTES, CODEC, Container, RowFormat, row_schema
 from fraud_platform.topology import RESULT_TOPICS, Topic
 from tests.rows import result
 
-SCHEMA = fastavro.parse_schema(row_schema(Topic.RESULT))
+ROWS = RowFormat.of(Topic.RESULT)
 
 
 def positioned(offset: int, **changes: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def positioned(offset: int, **changes: Any) -> dict[str, Any]:
 
 
 def file_of(*rows: dict[str, Any], key: str = "k") -> bytes:
-    container = Container(key, SCHEMA)
+    container = Container(key, ROWS)
     for row in rows:
         container.append(row)
     return container.to_bytes()
@@ -81,7 +81,7 @@ def test_the_codec_is_one_that_every_engine_reads() -> None:
 
 
 def test_a_row_that_does_not_fit_leaves_no_trace() -> None:
-    container = Container("k", SCHEMA)
+    container = Container("k", ROWS)
     container.append(positioned(1))
     with pytest.raises((TypeError, ValueError, KeyError)):
         container.append(positioned(2, SOURCE_PROCESS=object()))
