@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import fastavro
@@ -85,6 +85,17 @@ class AvroWriter:
         if topic not in self._encoders:
             self._encoders[topic] = encoder(topic, self._registry.register(topic))
         return self._encoders[topic]
+
+    def assembler(self, topic: Topic, parts: Collection[str]) -> Encode:
+        """As `encoder`, for values whose fields named in `parts` are Avro bytes already (see `part_encoder`)."""
+        header = HEADER.pack(MAGIC, self._registry.register(topic))
+        return compile_encoder(topic_schema(topic), header=header, encoded=parts)
+
+
+def part_encoder(topic: Topic, part: str) -> Encode:
+    """The encoder of the record in the field `part` of the topic's values."""
+    (schema,) = (field["type"] for field in topic_schema(topic)["fields"] if field["name"] == part)
+    return body_encoder(schema)
 
 
 class AvroReader:

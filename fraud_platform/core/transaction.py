@@ -126,17 +126,18 @@ def _faults(transaction: Transaction) -> Iterator[Rejected]:
     for field in ("transaction_id", "sender_bank_account", "receiver_bank_account", "evaluation"):
         if getattr(transaction, field) == "":
             yield Rejected("schema", f"`$.{field}` is empty")
-    if not _is_iso8601(transaction.transfer_date):
+    if not is_iso8601(transaction.transfer_date):
         yield Rejected("invalid-date", "`$.transfer_date` is not ISO 8601")
     for field in ("sender_details", "receiver_details"):
         party: Party = getattr(transaction, field)
         if party.id == "":
             yield Rejected("schema", f"`$.{field}.id` is empty")
-        if party.birthdate is not None and not _is_iso8601(party.birthdate):
+        if party.birthdate is not None and not is_iso8601(party.birthdate):
             yield Rejected("invalid-date", f"`$.{field}.birthdate` is not ISO 8601")
 
 
-def _is_iso8601(text: str) -> bool:
+def is_iso8601(text: str) -> bool:
+    """Whether the text is a date or a time."""
     try:
         datetime.fromisoformat(text)
     except ValueError:
@@ -149,9 +150,9 @@ def to_avro(transaction: Transaction, *, sender_ssn: str | None, receiver_ssn: s
     return {
         "transaction_id": str(transaction.transaction_id),
         "sender_bank_account": str(transaction.sender_bank_account),
-        "sender_details": _party(transaction.sender_details, sender_ssn),
+        "sender_details": party_to_avro(transaction.sender_details, sender_ssn),
         "receiver_bank_account": str(transaction.receiver_bank_account),
-        "receiver_details": _party(transaction.receiver_details, receiver_ssn),
+        "receiver_details": party_to_avro(transaction.receiver_details, receiver_ssn),
         "amount": transaction.amount or _ZERO,  # Avro has no negative zero: it would read back as -2E-9
         "status": transaction.status,
         "evaluation": transaction.evaluation,
@@ -160,7 +161,8 @@ def to_avro(transaction: Transaction, *, sender_ssn: str | None, receiver_ssn: s
     }
 
 
-def _party(party: Party, ssn: str | None) -> dict[str, Any]:
+def party_to_avro(party: Party, ssn: str | None) -> dict[str, Any]:
+    """The Avro value of one party; `ssn` is the token in its place."""
     return {
         "id": str(party.id),
         "name": party.name,
