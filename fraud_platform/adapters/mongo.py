@@ -1,7 +1,7 @@
 """MongoDB: versioned upserts by id; a write applies only above the stored (partition, offset)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import pymongo
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReplaceOne, WriteConcern
+from pymongo import InsertOne, ReplaceOne, WriteConcern
 from pymongo import errors as mongo
 from pymongo.collection import Collection
 
 from fraud_platform.adapters.bson_values import encode_document
 from fraud_platform.adapters.mongo_client import database, mongo_client, translated
+from fraud_platform.adapters.mongo_versions import Version, stored_versions
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -28,7 +29,7 @@ _DUPLICATE_KEY = 11000
 _CONTENT_CODES = frozenset({2, 9, 14, 15, 22, 52, 53, 55, 57, 121, 10334, 17280, 17419, 17420})
 _INDEX_CODES = frozenset({67, 85, 86, _DUPLICATE_KEY})
 
-Operation = ReplaceOne[Any]
+Operation = InsertOne[Any] | ReplaceOne[Any]
 Fault = Mapping[str, Any]
 
 
@@ -96,25 +97,35 @@ class MongoStore(DocumentStore):
     def write(self, collection: str, documents: Sequence[Document]) -> list[Written | Rejected]:
         """See `DocumentStore.write`."""
         results: list[Written | Rejected] = [Written.STORED] * len(documents)
-        operations: dict[int, Operation] = {}
+        bodies: dict[int, RawBSONDocument] = {}
         for index, document in enumerate(documents):
-            operation = _upsert(document)
-            if isinstance(operation, Rejected):
-                results[index] = operation
+            body = _body(document)
+            if isinstance(body, Rejected):
+                results[index] = body
             else:
-                operations[index] = operation
+                bodies[index] = body
         with translated():
-            for index, fault in self._apply(collection, operations).items():
+            known = stored_versions(self._database[collection], (documents[i].id for i in bodies), QUESTION_TIMEOUT_S)
+            newer: dict[int, Operation] = {}
+            for index, body in bodies.items():
+                if _is_newer(documents[index], known):
+                    newer[index] = _replace(documents[index], body) if documents[index].id in known else InsertOne(body)
+                else:
+                    results[index] = Written.SUPERSEDED
+            faults = self._apply(collection, newer, lambda index: _replace(documents[index], bodies[index]))
+            for index, fault in faults.items():
                 results[index] = Written.SUPERSEDED if _is_version_conflict(fault) else _refusal(fault)
         return results
 
-    def _apply(self, collection: str, operations: Mapping[int, Operation]) -> dict[int, Fault]:
+    def _apply(
+        self, collection: str, operations: Mapping[int, Operation], replace: Callable[[int], Operation]
+    ) -> dict[int, Fault]:
         """Faults by index, after a second look at conflicts.
 
-        Two upserts of one new id race; the loser must look again, now that it can compare.
+        Two writers of one new id race; the loser must look again, now that it can compare.
         """
         faults = _bulk(self._database[collection], operations)
-        raced = {index: operations[index] for index, fault in faults.items() if _is_version_conflict(fault)}
+        raced = {index: replace(index) for index, fault in faults.items() if _is_version_conflict(fault)}
         settled = {index: fault for index, fault in faults.items() if index not in raced}
         return settled | _bulk(self._database[collection], raced)
 
@@ -156,18 +167,25 @@ class MongoStore(DocumentStore):
         self._client.close()
 
 
-def _upsert(document: Document) -> Operation | Rejected:
-    """Replace an older version, or insert; with an equal or newer one there the insert meets its `_id`."""
+def _body(document: Document) -> RawBSONDocument | Rejected:
     fields = {"_id": document.id, **document.fields}
     position = {"_id": document.id, "kafka_partition": document.partition, "kafka_offset": document.offset}
     body = encode_document({**fields, **position})
-    if isinstance(body, Rejected):
-        return body
+    return body if isinstance(body, Rejected) else RawBSONDocument(body)
+
+
+def _is_newer(document: Document, known: Mapping[str, Version | None]) -> bool:
+    stored = known.get(document.id)
+    return stored is None or document.version > stored
+
+
+def _replace(document: Document, body: RawBSONDocument) -> Operation:
+    """Replace an older version, or insert; with an equal or newer one there the insert meets its `_id`."""
     earlier = [
         {"kafka_partition": {"$lt": document.partition}},
         {"kafka_partition": document.partition, "kafka_offset": {"$lt": document.offset}},
     ]
-    return ReplaceOne({"_id": document.id, "$or": earlier}, RawBSONDocument(body), upsert=True)
+    return ReplaceOne({"_id": document.id, "$or": earlier}, body, upsert=True)
 
 
 def _bulk(collection: Collection[Any], operations: Mapping[int, Operation]) -> dict[int, Fault]:

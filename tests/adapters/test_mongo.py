@@ -168,6 +168,27 @@ def test_racing_writers_of_one_id_leave_the_newest_version(mongo: MongoStore) ->
 
 
 @pytest.mark.services
+def test_a_writer_with_an_outdated_look_changes_nothing_newer(
+    mongo: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a paused writer saw before it wrote is no truth: the write itself is guarded."""
+    mongo.write("things", [version(0, 5, "a"), version(0, 5, "b")])
+    for seen in ({}, {"a": (0, 1), "b": (0, 1)}, {"a": None, "b": None}):
+        monkeypatch.setattr("fraud_platform.adapters.mongo.stored_versions", lambda *_, seen=seen: seen)
+        found = mongo.write("things", [version(0, 4, "a"), version(0, 6, "b"), version(0, 1, f"c-{len(seen)}{seen}")])
+        assert found[0] == SUPERSEDED
+        monkeypatch.undo()
+    assert ((read(mongo, "a") or {})["kafka_offset"], (read(mongo, "b") or {})["kafka_offset"]) == (5, 6)
+
+
+@pytest.mark.services
+def test_a_document_without_a_position_is_left_alone(mongo: MongoStore) -> None:
+    mongo._database["things"].insert_one({"_id": "a", "COLOUR": "red"})
+    assert mongo.write("things", [version(0, 1, "a")]) == [SUPERSEDED]
+    assert read(mongo) == {"_id": "a", "COLOUR": "red"}
+
+
+@pytest.mark.services
 def test_a_bulk_that_mongodb_refuses_whole_loses_only_the_bad_document(mongo: MongoStore) -> None:
     deep: dict[str, Any] = {}
     for _ in range(190):
