@@ -8,7 +8,7 @@ docs/performance.md has the gain.
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Context, Decimal, Inexact
 from typing import Any, NoReturn
 
 import fastavro
@@ -16,7 +16,7 @@ import fastavro
 NULL = "null"
 CONTINUES = 128
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PRECISE = Context(prec=100)
+_EXACT = Context(prec=100, traps=[Inexact])
 _KNOWN_NUMBERS = 4096
 _LONGS = range(-(2**63), 2**63)
 
@@ -69,7 +69,7 @@ def from_millis(millis: int) -> datetime:
 
 def unscaled(value: Decimal, scale: int, limit: int) -> int:
     """The integer, below `limit`, that a `decimal` writes: exact, whatever zeros fill the fraction."""
-    scaled = value.scaleb(scale, _PRECISE)
+    scaled = value.scaleb(scale, _EXACT)
     number = int(scaled)
     if number != scaled or not -limit < number < limit:
         refuse()

@@ -106,16 +106,19 @@ class KafkaLog(Log):
     def _batch(self, messages: Sequence[Message]) -> Batch:
         records: list[Record] = []
         positions: dict[Partition, int] = {}
+        read: dict[tuple[str, int], int] = {}  # bare tuples: naming 5,000 partitions costs as much as reading a key
         for m in messages:
             error = m.error()
             if error is None:
                 topic, number, offset = m.topic(), m.partition(), m.offset()
                 records.append(Record(topic, number, offset, m.timestamp()[1], m.key(), m.value()))
-                positions[Partition(topic, number)] = offset + 1
+                read[topic, number] = offset + 1
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 positions[Partition(m.topic(), m.partition())] = m.offset()
             else:
                 self._raise_read_error(error, m)
+        for place, position in read.items():
+            positions[Partition(*place)] = max(position, positions.get(Partition(*place), 0))
         return Batch(records, positions)
 
     def _raise_read_error(self, error: KafkaError, message: Message) -> NoReturn:

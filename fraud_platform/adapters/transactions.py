@@ -156,9 +156,10 @@ class TransactionalProducer:
 
 
 def _produce(producer: Producer, outputs: Sequence[Outgoing], **report: Any) -> None:
+    now = time.time_ns() // 1_000_000
     for o in outputs:
         headers = list(o.headers) if o.headers else None
-        timestamp = max(0, min(o.timestamp_ms, time.time_ns() // 1_000_000))
+        timestamp = min(max(0, o.timestamp_ms), now)
         while True:
             try:
                 producer.produce(o.topic, o.value, o.key, timestamp=timestamp, headers=headers, **report)

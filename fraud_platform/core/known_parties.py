@@ -16,11 +16,11 @@ from fraud_platform.core.repeated_keys import is_surely_single
 from fraud_platform.core.transaction import Party, is_iso8601
 from fraud_platform.topology import MAX_VALUE_BYTES
 
+ENCODED = ("sender_details", "receiver_details", "amount")
 MOST_KNOWN = 20_000
 LONGEST_KNOWN = 2048
 """Bytes of JSON of one party; with their encoded form the known ones stay within 80 MB, 20 MB as a rule."""
 
-_ZERO = Decimal(0)
 _QUOTES_ALWAYS = 2 * (8 + 5)
 """Those of the eight required keys and of the five texts among their values."""
 
@@ -57,7 +57,7 @@ class KnownParties:
         self._known: dict[bytes, _Known] = {}
 
     def transfer(self, raw: bytes | None) -> dict[str, Any] | None:
-        """A value of `schemas/transaction.avsc` with both parties encoded; None = go the long way."""
+        """A value of `schemas/transaction.avsc` whose `ENCODED` fields are; None = go the long way."""
         if raw is None or len(raw) > MAX_VALUE_BYTES or b"\\" in raw:
             return None
         try:
@@ -65,7 +65,8 @@ class KnownParties:
                 raw.decode()
             found = _decode(raw)
             sender, receiver = self._party(found.sender_details), self._party(found.receiver_details)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            amount = money.fixed(found.amount)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
             return None
         if (
             sender is None
@@ -79,7 +80,7 @@ class KnownParties:
             "sender_details": sender.encoded,
             "receiver_bank_account": found.receiver_bank_account,
             "receiver_details": receiver.encoded,
-            "amount": found.amount or _ZERO,
+            "amount": amount,
             "status": found.status,
             "evaluation": found.evaluation,
             "transfer_date": found.transfer_date,
@@ -113,6 +114,5 @@ def _is_plain(found: Envelope, quotes: int) -> bool:
         and found.sender_bank_account != ""
         and found.receiver_bank_account != ""
         and found.evaluation != ""
-        and money.fault(found.amount) is None
         and is_iso8601(found.transfer_date)
     )

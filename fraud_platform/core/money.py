@@ -1,10 +1,13 @@
 """Exact money: the bounds of Avro `decimal(38,9)` and the one way to check them."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 
 PRECISION = 38
 SCALE = 9
 INTEGER_DIGITS = PRECISION - SCALE
+FIXED_BYTES = 16
+_TOO_MUCH = Decimal(10) ** INTEGER_DIGITS
+_EXACT = Context(prec=PRECISION, traps=[Inexact])
 
 
 def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:
@@ -30,3 +33,18 @@ def _digits_fault(digits: tuple[int, ...], power: int) -> str | None:
         return None
     trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
     return f"has more than {SCALE} fraction digits" if -(power + trailing_zeros) > SCALE else None
+
+
+def fixed(amount: Decimal) -> bytes:
+    """The 16 bytes of Avro's `decimal(38,9)`; what `fault` has nothing against, and nothing else.
+
+    Raises:
+        ArithmeticError: the amount is negative, not finite or cannot be kept exactly.
+    """
+    if not 0 <= amount < _TOO_MUCH:  # before any scaling, as above
+        raise Inexact
+    scaled = amount.scaleb(SCALE, _EXACT)
+    number = int(scaled)
+    if number != scaled:
+        raise Inexact
+    return number.to_bytes(FIXED_BYTES, "big")

@@ -27,14 +27,14 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """Why a record cannot be used. `reason` names the field and the fault, never the field's value."""
 
     error_type: str
     reason: str
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one record: the outcome's name in the topology, its outputs, or why it was rejected."""
 
     name: str

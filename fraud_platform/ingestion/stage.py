@@ -9,7 +9,7 @@ import msgspec
 from fraud_platform.adapters.avro import AvroWriter, part_encoder
 from fraud_platform.adapters.pii_key import pii_keys
 from fraud_platform.core.evaluation import FRAUDULENT, UNIDENTIFIED, DiscardCounter
-from fraud_platform.core.known_parties import KnownParties
+from fraud_platform.core.known_parties import ENCODED, KnownParties
 from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.privacy import Tokenizer
@@ -21,7 +21,6 @@ from fraud_platform.runtime.scribe import Scribe, dead
 from fraud_platform.topology import Naming, Topic
 
 _ROUTES = {FRAUDULENT: Topic.FRAUDULENT, UNIDENTIFIED: Topic.UNIDENTIFIED}
-_PARTIES = ("sender_details", "receiver_details")
 
 
 class Ingestion:
@@ -32,11 +31,11 @@ class Ingestion:
         self._discards = DiscardCounter()
         self._routes = {
             evaluation: _Route(
-                f"accepted.{evaluation}", naming.topic(topic), writer.encoder(topic), writer.assembler(topic, _PARTIES)
+                f"accepted.{evaluation}", naming.topic(topic), writer.encoder(topic), writer.assembler(topic, ENCODED)
             )
             for evaluation, topic in _ROUTES.items()
         }
-        encode = part_encoder(Topic.UNIDENTIFIED, _PARTIES[0])
+        encode = part_encoder(Topic.UNIDENTIFIED, "sender_details")
         self._known = KnownParties(lambda party: encode(party_to_avro(party, self._token(party.ssn))))
 
     def __call__(self, records: Sequence[Record]) -> list[Outcome]:
@@ -70,7 +69,7 @@ class Ingestion:
 
 
 class _Route(msgspec.Struct, frozen=True):
-    """Where accepted transfers go; `assemble` takes values whose parties are encoded."""
+    """Where accepted transfers go; `assemble` takes values whose `ENCODED` fields are."""
 
     name: str
     topic: str

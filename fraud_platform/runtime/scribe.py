@@ -103,7 +103,8 @@ class Scribe:
 
 def count_by_partition(records: Iterable[Record]) -> Counter[Partition]:
     """Records per input partition."""
-    return Counter(Partition(record.topic, record.partition) for record in records)
+    found = Counter((record.topic, record.partition) for record in records)
+    return Counter({Partition(*place): count for place, count in found.items()})
 
 
 def now_ms() -> int:

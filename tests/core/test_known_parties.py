@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.avro import body_encoder, part_encoder, topic_schema
 from fraud_platform.adapters.avro_encoder import compile_encoder
 from fraud_platform.core import known_parties
-from fraud_platform.core.known_parties import Envelope, KnownParties
+from fraud_platform.core.known_parties import ENCODED, Envelope, KnownParties
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.transaction import Party, Transaction, parse_transaction, party_to_avro, to_avro
 from fraud_platform.topology import Topic
@@ -20,7 +20,7 @@ from tests.builders import party, raw, transfer
 
 TOPIC = Topic.UNIDENTIFIED
 LONG = body_encoder(topic_schema(TOPIC))
-ASSEMBLE = compile_encoder(topic_schema(TOPIC), encoded=("sender_details", "receiver_details"))
+ASSEMBLE = compile_encoder(topic_schema(TOPIC), encoded=ENCODED)
 PARTY = part_encoder(TOPIC, "sender_details")
 
 

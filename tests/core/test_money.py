@@ -70,3 +70,25 @@ def test_what_does_not_fit_is_told_without_its_value(text: str, fault: str) -> N
 def test_the_size_is_checked_before_any_scaling() -> None:
     """A million digits would be written out by a careless check; this one must not even notice."""
     assert money.fault(Decimal((0, (1,), 10**17))) is not None
+
+
+@given(st.decimals(allow_nan=True, allow_infinity=True) | st.decimals(min_value=0, max_value=10**30, places=10))
+def test_the_fixed_form_exists_exactly_when_there_is_no_fault(amount: Decimal) -> None:
+    try:
+        kept = Decimal(int.from_bytes(money.fixed(amount), "big", signed=True)).scaleb(-9, Context(prec=60))
+    except ArithmeticError:
+        assert money.fault(amount)
+    else:
+        assert money.fault(amount) is None
+        assert kept == amount
+
+
+@pytest.mark.parametrize("text", ["1E+999999", "1E-999999", "1." + "0" * 91 + "1", "sNaN", "-0.1", "1E+29"])
+def test_what_cannot_be_kept_has_no_fixed_form(text: str) -> None:
+    with pytest.raises(ArithmeticError):
+        money.fixed(Decimal(text))
+
+
+@pytest.mark.parametrize("text", ["0", "-0", "0E+999999", "0.1000000000", "99999999999999999999999999999.999999999"])
+def test_what_can_be_kept_has_a_fixed_form(text: str) -> None:
+    assert len(money.fixed(Decimal(text))) == 16
