@@ -156,11 +156,20 @@ class MongoStore(DocumentStore):
     def ready(self) -> bool:
         """See `DocumentStore.ready`."""
         try:
-            with translated(), pymongo.timeout(QUESTION_TIMEOUT_S):
-                self._client.admin.command("ping")
+            self.check()
         except StoreUnavailable:
             return False
         return True
+
+    def check(self) -> None:
+        """Ask MongoDB for a sign of life.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+            ConfigurationError: it refuses us.
+        """
+        with translated(), pymongo.timeout(QUESTION_TIMEOUT_S):
+            self._client.admin.command("ping")
 
     def close(self) -> None:
         """See `DocumentStore.close`."""

@@ -63,7 +63,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make sure that the bucket is there; only the embedded store's is created."""
+        """Make sure that the bucket is there; only the embedded store's is created unasked."""
 
     def ready(self) -> bool:
         """Whether the store answers."""
@@ -123,12 +123,17 @@ def _local_client(settings: Settings, bounds: Config) -> "S3Client":
 
 
 class S3ObjectStore(ObjectStore):
-    """The bucket that the settings name."""
+    """The bucket that the settings name.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: the platform's.
+        create_bucket: whether `prepare` may create a bucket that is not the embedded store's.
+    """
+
+    def __init__(self, settings: Settings, *, create_bucket: bool = False) -> None:
         self._client = s3_client(settings)
         self._bucket = settings.lake_bucket
-        self._creates_bucket = settings.aws == "local"
+        self._creates_bucket = create_bucket or settings.aws == "local"
 
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> None:
         """See `ObjectStore.put`."""
