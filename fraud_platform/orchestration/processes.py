@@ -6,16 +6,18 @@ import socket
 
 import psutil
 
+_PID_NAMESPACE = "/proc/self/ns/pid"
+
 
 def own_process() -> str:
-    """This process as a tag: host, pid and start time, so that a reused pid is no mistake."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    """This process as a tag: place, pid and start time, so that a reused pid is no mistake."""
+    return f"{_here()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
 def is_gone(tag: str) -> bool:
     """Whether the process is known to have ended; False when it lives elsewhere or nothing is known."""
     host, _, _ = _parts(tag)
-    return host == socket.gethostname() and _find(tag) is None
+    return host == _here() and _find(tag) is None
 
 
 def interrupt(tag: str) -> bool:
@@ -30,9 +32,18 @@ def interrupt(tag: str) -> bool:
     return True
 
 
+def _here() -> str:
+    """Host and pid namespace: two containers may share a host's name, and neither sees the other's processes."""
+    try:
+        namespace = os.readlink(_PID_NAMESPACE).partition("[")[2].rstrip("]")
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()}/{namespace}"
+
+
 def _find(tag: str) -> psutil.Process | None:
     host, pid, created = _parts(tag)
-    if host != socket.gethostname():
+    if host != _here():
         return None
     try:
         found = psutil.Process(pid)

@@ -22,6 +22,14 @@ def test_a_reused_pid_is_another_process() -> None:
     assert is_gone(f"{host}:{pid}:1.00")
 
 
+def test_a_container_of_the_same_host_name_cannot_tell_about_our_processes() -> None:
+    host, _, created = own_process().rsplit(":", 2)
+    name, _, namespace = host.rpartition("/")
+    assert namespace.isdigit()
+    assert is_gone(f"{host}:999999999:{created}")
+    assert not is_gone(f"{name}/{int(namespace) + 1}:999999999:{created}")
+
+
 def test_an_interrupt_reaches_the_process_and_its_end_is_seen() -> None:
     code = "from fraud_platform.orchestration.processes import own_process as o; print(o(), flush=True); input()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
