@@ -227,11 +227,20 @@ def without_embedded(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_endpoints(data_dir: Path) -> dict[str, str]:
-    """Where the embedded services of `data_dir` listen; empty when they were never started."""
+    """Where the embedded services of `data_dir` listen; empty when they were never started.
+
+    Raises:
+        ConfigurationError: the folder is none, or not ours to read.
+    """
     try:
         found = json.loads((data_dir / ENDPOINTS_FILE).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise ConfigurationError(
+            f"The data folder {data_dir} cannot be read ({why}); set FRAUD_DATA_DIR to a folder of yours."
+        ) from None
     return {str(name): str(value) for name, value in found.items()}
 
 

@@ -1,6 +1,5 @@
 """`fraud-platform doctor`: what is wrong, and how to mend it."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from fraud_platform.commands import health, machine
+from fraud_platform.commands import folder_check, health, machine
 from fraud_platform.commands.finding import Finding, Level, note, ok, problem
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.local import catalogue, downloads, java, mongod, s3
 from fraud_platform.local.catalogue import CATALOGUE, DAGSTER
 from fraud_platform.local.folder import Folder, read_json
 from fraud_platform.local.ports import is_free
+from fraud_platform.local.stack import Stack
 from fraud_platform.settings import Settings, env_file, read_endpoints
 
 _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("problem", "red")}
@@ -35,15 +35,18 @@ def doctor(console: Console, *, environment: Mapping[str, str]) -> int:
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     """All findings: settings first, since the others depend on them."""
     names = {*environment, *env_file()}
-    yield from machine.unknown_names(names)
+    misspelt = machine.unknown_names(names)
+    yield from misspelt
     folder = environment.get("FRAUD_EMBEDDED")
-    yield from machine.stale_shell(environment, read_endpoints(Path(folder)) if folder else {})
     try:
+        stale = machine.stale_shell(environment, read_endpoints(Path(folder)) if folder else {})
         settings = Settings.from_environment({**env_file(), **environment})
     except ConfigurationError as error:
         yield problem("Settings", str(error), "Change the variables or .env; .env.example describes each.")
         return
-    yield ok("Settings", "all readable")
+    yield from stale
+    if not misspelt:
+        yield ok("Settings", "all readable")
     yield from examine_machine(settings)
     yield from examine_platform(settings)
 
@@ -59,8 +62,8 @@ def examine_machine(settings: Settings) -> Iterator[Finding]:
     yield from machine.downloads(
         catalogue.bundles_of(embedded), lambda bundle: downloads.is_cached(bundle, cache), cache
     )
-    yield machine.disk(shutil.disk_usage(_existing(settings.data_dir)).free, settings.data_dir)
-    yield _writable(settings.data_dir)
+    yield machine.disk(shutil.disk_usage(folder_check.existing(settings.data_dir)).free, settings.data_dir)
+    yield folder_check.usable(settings.data_dir, will_write=_keeps_data(settings, embedded))
     yield from _ports(settings, embedded)
 
 
@@ -84,16 +87,9 @@ def _rclone() -> str:
     return found
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above that exists."""
-    return next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
-
-
-def _writable(folder: Path) -> Finding:
-    place = _existing(folder)
-    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
-        return ok("Data folder", str(folder))
-    return problem("Data folder", f"{folder} cannot be written.", "Set FRAUD_DATA_DIR to a folder of yours.")
+def _keeps_data(settings: Settings, embedded: Iterable[str]) -> bool:
+    """Whether anything of ours writes there: embedded stores, or the key for tokens."""
+    return bool({*embedded} & {*catalogue.STORES}) or settings.pii_key is None
 
 
 def _ports(settings: Settings, embedded: Iterable[str]) -> list[Finding]:
@@ -110,20 +106,24 @@ def _ports(settings: Settings, embedded: Iterable[str]) -> list[Finding]:
 
 
 def examine_platform(settings: Settings) -> Iterator[Finding]:
-    """Services and stages; of a platform that is down only what the user runs elsewhere would be worth a look."""
+    """Services and stages; of a platform that does not run here, the services that the user has elsewhere."""
     from fraud_platform.commands.stages import foreign_processes
-    from fraud_platform.commands.status import look, service_rows
+    from fraud_platform.commands.status import ELSEWHERE, look, service_rows
 
-    if health.is_down(service_rows(settings)):
+    services = list(service_rows(settings))
+    if health.is_down(services):
         yield note("Platform", "Nothing of it runs here now.", "`make up` starts it.")
+        yield from health.answers(settings, [row.name for row in services if row.status == ELSEWHERE])
         return
     report = look(settings)
     own_daemons = [pid for pid, is_daemon in foreign_processes(settings) if is_daemon]
     ours = any(row.name in DAGSTER and row.pid is not None for row in report.services)
     yield from health.services(report.services, with_dagster=ours or not own_daemons)
+    yield from health.preparation(Stack.of(settings.data_dir).state.services.get(catalogue.PLATFORM))
     yield from health.answers(settings)
     yield from _dagster(settings, own_daemons, ours_runs=ours)
     yield from health.stages(report.stages)
+    yield from health.letters(report.dead_letters)
 
 
 def _dagster(settings: Settings, own_daemons: list[int], *, ours_runs: bool) -> Iterator[Finding]:

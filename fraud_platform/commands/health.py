@@ -1,15 +1,20 @@
 """The doctor's look at what runs: do the services answer, is everything there, do the stages work?"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from fraud_platform.commands.finding import Finding, note, ok, problem
+from fraud_platform.commands import contents
+from fraud_platform.commands.finding import Finding, Level, note, ok, problem
+from fraud_platform.commands.progress import DeadLetters
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, ServiceRow, StageRow
-from fraud_platform.errors import FraudPlatformError
+from fraud_platform.errors import ConfigurationError, FraudPlatformError
 from fraud_platform.local.stack import SUPERVISOR
+from fraud_platform.local.state import ServiceState, Status
 from fraud_platform.settings import Settings
 
 RESTARTS_NOTE = 3
+BEHIND_NOTE = 100
+"""Fewer waiting records may be markers, or a stage that is just about to read them."""
 HEARTBEAT_LIMIT_S = 90.0
 
 
@@ -45,6 +50,13 @@ def _service(row: ServiceRow) -> Finding:
     return ok(row.name, f"runs, process {row.pid}")
 
 
+def preparation(state: ServiceState | None) -> list[Finding]:
+    """Whether topics and schemas could be made at the last start; the supervisor tries again and again."""
+    if state is None or state.status is not Status.CRASHED:
+        return []
+    return [problem("Platform", state.message or "Its topics could not be made.", "Mend that; it is tried again.")]
+
+
 def stages(rows: Sequence[StageRow]) -> list[Finding]:
     """Whether each stage whose keeper is on has its slots, and why others are off."""
     return [_stage(row) for row in rows]
@@ -66,7 +78,30 @@ def _stage(row: StageRow) -> Finding:
             f"{row.slots_live} of {row.slots_wanted} slots live.",
             "Wait a minute: its keeper starts them; then look at its runs in the Dagster UI.",
         )
+    return _at_work(row)
+
+
+def _at_work(row: StageRow) -> Finding:
+    if row.lag and row.lag >= BEHIND_NOTE and not row.rate:
+        return note(
+            row.name,
+            f"{row.lag:,} records wait, and none was read within the last minute.",
+            f"Look at its run's log in the Dagster UI; `fraud-platform restart {row.name}` starts it anew.",
+        )
     return ok(row.name, "works")
+
+
+def letters(found: DeadLetters | None) -> list[Finding]:
+    """Whether a person should look into the dead letters."""
+    if found is None or not found.count:
+        return []
+    return [
+        note(
+            "Dead letters",
+            f"{found.count:,} records could not be used; they are kept with the reason.",
+            "`fraud-platform topic dead-letters --envelope` shows them.",
+        )
+    ]
 
 
 def daemon(age_s: float | None) -> Finding:
@@ -99,24 +134,34 @@ def daemons(own: Sequence[int], *, ours_runs: bool) -> list[Finding]:
 # What the services say ------------------------------------------------------------------------------
 
 
-def answers(settings: Settings) -> list[Finding]:
-    """Ask each outside system one small question that changes nothing."""
-    checks: dict[str, Callable[[Settings], Finding]] = {
-        "Topics": _topics,
-        "Schemas": _schemas,
-        "MongoDB": _mongodb,
-        "S3": _s3,
-        "fraud-validator-api": _validator,
-    }
-    return [asked(about, partial(check, settings)) for about, check in checks.items()]
+def answers(settings: Settings, only: Collection[str] | None = None) -> list[Finding]:
+    """Ask each outside system small questions that change nothing; what is in the stores, of those that answer.
+
+    Args:
+        settings: where they are.
+        only: the services to ask, by their names in the catalogue; None = all.
+    """
+    wanted = {"kafka", "registry", "mongod", "s3", "validator"} if only is None else set(only)
+    found = [asked(about, partial(check, settings)) for about, (needs, check) in _QUESTIONS.items() if needs <= wanted]
+    silent = {finding.about for finding in found if finding.level is Level.PROBLEM}
+    return found + [
+        asked(about, partial(check, settings))
+        for about, (needs, check) in _CONTENTS.items()
+        if not silent & needs and {_SERVICE_OF[need] for need in needs} <= wanted
+    ]
 
 
 def asked(about: str, check: Callable[[], Finding]) -> Finding:
-    """The answer to a check, an error of ours as a problem."""
+    """The answer to a check, an error as a problem; our sentences name the way out after a semicolon."""
     try:
         return check()
     except FraudPlatformError as error:
+        says, semicolon, mend = str(error).rstrip(".").partition("; ")
+        if semicolon and isinstance(error, ConfigurationError):
+            return problem(about, f"{says}.", f"{mend[:1].upper()}{mend[1:]}.")
         return problem(about, str(error), "`make up` starts or mends embedded services; others: check their address.")
+    except Exception as error:  # noqa: BLE001 - one question that fails must not hide the other findings
+        return problem(about, f"It could not be looked at ({type(error).__name__}).", "Look at the services' logs.")
 
 
 def _topics(settings: Settings) -> Finding:
@@ -173,3 +218,18 @@ def _validator(settings: Settings) -> Finding:
         "It does not answer; validation pauses, nothing is lost.",
         "`make up` starts the embedded one; FRAUD_VALIDATOR_URL names another.",
     )
+
+
+_QUESTIONS: Mapping[str, tuple[frozenset[str], Callable[[Settings], Finding]]] = {
+    "Topics": (frozenset({"kafka"}), _topics),
+    "Schemas": (frozenset({"registry"}), _schemas),
+    "MongoDB": (frozenset({"mongod"}), _mongodb),
+    "S3": (frozenset({"s3"}), _s3),
+    "fraud-validator-api": (frozenset({"validator"}), _validator),
+}
+_CONTENTS: Mapping[str, tuple[frozenset[str], Callable[[Settings], Finding]]] = {
+    "MongoDB's content": (frozenset({"MongoDB"}), contents.mongodb),
+    "S3's content": (frozenset({"S3"}), contents.s3),
+    "Kafka's topics": (frozenset({"Topics", "MongoDB", "S3"}), contents.broker),
+}
+_SERVICE_OF = {"Topics": "kafka", "MongoDB": "mongod", "S3": "s3"}

@@ -53,19 +53,23 @@ class Claim:
     def _settle(self) -> None:
         self._store.prepare()
         for topic, topic_id in self._present.items():
-            key = identity_key(topic)
-            body = self._store.get(key)
-            if body is None:
-                note = _Identity(topic, topic_id)
-                self._store.put(key, msgspec.json.encode(note), content_type="application/json")
+            stored = stored_identity(self._store, topic)
+            if stored is None:
+                note = msgspec.json.encode(_Identity(topic, topic_id))
+                self._store.put(identity_key(topic), note, content_type="application/json")
             else:
-                stored = _read_identity(body)
                 require_same((topic, topic_id), stored, store="The lake's bucket", way_out=_WAY_OUT)
 
 
 class _Identity(msgspec.Struct, frozen=True):
     topic: str
     topic_id: str
+
+
+def stored_identity(store: ObjectStore, topic: str) -> tuple[str, str] | None:
+    """Name and id of the Kafka topic that this topic's folder was filled from; None before the first row."""
+    body = store.get(identity_key(topic))
+    return None if body is None else _read_identity(body)
 
 
 def _read_identity(body: bytes) -> tuple[str, str]:

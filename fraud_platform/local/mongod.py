@@ -1,6 +1,7 @@
 """MongoDB: one `mongod` that is a replica set of one, so that majority writes and transactions work."""
 
 import logging
+import platform
 import shutil
 import subprocess
 import time
@@ -65,8 +66,13 @@ def program() -> str:
         if reason is None:
             return candidate
         reasons.append(reason)
+    if not reasons:
+        raise ConfigurationError(
+            f"There is no mongod here, and none is packaged for {platform.system()} on {platform.machine()}:"
+            " install a mongod of your own, or set MONGODB_URI to one elsewhere."
+        )
     raise ConfigurationError(
-        f"MongoDB cannot start here ({'; '.join(reasons) or 'no mongod was found'}): install the system"
+        f"MongoDB cannot start here ({'; '.join(reasons)}): install the system"
         " libraries libcurl4 and OpenSSL 3 or a mongod of your own, or set MONGODB_URI to one elsewhere."
     )
 

@@ -1,15 +1,22 @@
 import json
+import os
+import platform
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fraud_platform.commands import health, machine
 from fraud_platform.commands.finding import Finding, Level, ok
+from fraud_platform.commands.progress import DeadLetters
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, ServiceRow, StageRow
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
+from fraud_platform.local import mongod
+from fraud_platform.local.folder import Folder, write_json
 from fraud_platform.local.pins import Bundle
 from fraud_platform.local.stack import running
+from fraud_platform.local.state import ServiceState, Status
 from fraud_platform.settings import ENDPOINTS_FILE, Settings
 from tests.commands.conftest import Run
 from tests.conftest import fresh_settings
@@ -142,6 +149,51 @@ def test_two_daemons_on_one_history_are_a_problem(own: list[int], ours: bool, pr
     assert len(health.daemons(own, ours_runs=ours)) == problems
 
 
+@pytest.mark.parametrize(
+    ("row", "level"),
+    [
+        (stage(keeper_on=True, slots_live=2, lag=5000, rate=0.0), Level.NOTE),
+        (stage(keeper_on=True, slots_live=2, lag=5000, rate=800.0), Level.OK),
+        (stage(keeper_on=True, slots_live=2, lag=3, rate=0.0), Level.OK),
+    ],
+)
+def test_a_stage_that_reads_nothing_of_what_waits_is_noticed(row: StageRow, level: Level):
+    assert levels(health.stages([row])) == [level]
+
+
+def test_dead_letters_are_noticed_with_the_command_that_shows_them():
+    (finding,) = health.letters(DeadLetters(count=1200, by_stage={"ingestion": 1200}))
+    assert (finding.level, finding.says[:13]) == (Level.NOTE, "1,200 records")
+    assert "fraud-platform topic dead-letters" in finding.mend
+    assert health.letters(DeadLetters(count=0, by_stage={})) == health.letters(None) == []
+
+
+def test_schemas_that_could_not_be_registered_are_a_problem():
+    failed = ServiceState(status=Status.CRASHED, message="The Schema Registry refuses the schema of users.")
+    (finding,) = health.preparation(failed)
+    assert (finding.level, finding.says) == (Level.PROBLEM, failed.message)
+    assert health.preparation(ServiceState(status=Status.READY)) == health.preparation(None) == []
+
+
+def test_the_way_out_in_an_errors_sentence_is_shown_as_such():
+    def check() -> Finding:
+        raise ConfigurationError("MongoDB refuses us (code 18); check the user, its password and its rights.")
+
+    finding = health.asked("MongoDB", check)
+    assert (finding.says, finding.mend) == (
+        "MongoDB refuses us (code 18).",
+        "Check the user, its password and its rights.",
+    )
+
+
+def test_a_check_that_fails_in_an_unknown_way_hides_no_other():
+    def check() -> Finding:
+        raise KeyError("value of a field")
+
+    finding = health.asked("S3", check)
+    assert (finding.level, finding.says) == (Level.PROBLEM, "It could not be looked at (KeyError).")
+
+
 def test_an_error_of_a_check_is_a_finding():
     def check() -> Finding:
         raise BrokerUnavailable("Kafka does not answer.")
@@ -165,6 +217,49 @@ def test_wrong_settings_are_a_finding_and_exit_1(run: Run):
     assert "FRAUD_REPLICAS: takes numbers from 1 to 64" in result.stdout
     assert "Did you mean FRAUD_PREFIX?" in result.stdout
     assert result.stdout.splitlines()[-1] == "2 problems to mend"
+    assert "ok      " not in result.stdout
+
+
+def test_a_misspelt_setting_alone_leaves_the_settings_not_well(run: Run):
+    result = run("doctor", FRAUD_PREFIXX="x")
+    assert result.exit_code == 1
+    assert "ok      Settings" not in result.stdout
+
+
+def test_a_taken_port_is_found_with_its_holder(run: Run, data_dir: Path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        write_json(Folder(data_dir).ports, {"kafka": port})
+        result = run("doctor")
+    assert f"Port {port} (kafka) is taken by" in result.stdout
+    assert f"(process {os.getpid()})" in result.stdout
+
+
+def test_a_platform_without_any_mongod_says_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mongod, "_packaged", lambda: None)
+    result = run("doctor", PATH="/nonexistent")
+    assert result.exit_code == 1
+    said = " ".join(result.stdout.split())
+    assert f"mongod: There is no mongod here, and none is packaged for Linux on {platform.machine()}" in said
+    assert "install a mongod of your own, or set MONGODB_URI" in said
+
+
+def test_a_data_folder_that_is_none_is_found(run: Run, data_dir: Path):
+    data_dir.write_text("no folder")
+    result = run("doctor")
+    assert result.exit_code == 1
+    said = " ".join(result.stdout.split())
+    assert f"Settings: The data folder {data_dir} cannot be read (not a directory); set FRAUD_DATA_DIR" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [("status",), ("logs", "kafka"), ("topic", "users"), ("env",), ("up",), ("down",)])
+def test_such_a_folder_is_one_sentence_in_every_command(run: Run, data_dir: Path, command: tuple[str, ...]):
+    data_dir.write_text("no folder")
+    result = run(*command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"fraud-platform: The data folder {data_dir} cannot be read")
+    assert len(result.stderr.splitlines()) == 1
 
 
 # On real services -----------------------------------------------------------------------------------
@@ -190,6 +285,37 @@ def test_real_services_with_all_they_need_are_well(platform_settings: Settings):
     S3ObjectStore(platform_settings).prepare()
     found = said(health.answers(platform_settings))
     assert [found[about] for about in ("Topics", "Schemas", "MongoDB", "S3")] == [Level.OK] * 4
+
+
+@pytest.mark.services
+def test_wrong_credentials_are_named_with_the_way_out(service_endpoints: dict[str, str], tmp_path: Path):
+    address = service_endpoints["MONGODB_URI"].replace("://", "://somebody:hunter2@")
+    wrong = {**service_endpoints, "MONGODB_URI": address, "local_s3_secret_key": "hunter2"}
+    found = {each.about: each for each in health.answers(fresh_settings(wrong, tmp_path), only=("mongod", "s3"))}
+    assert set(found) == {"MongoDB", "S3"}
+    assert found["MongoDB"].mend == "Check the user, its password and its rights."
+    assert found["S3"].mend.startswith("Check the credentials")
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.services
+def test_services_of_the_users_own_are_asked_while_nothing_runs_here(run: Run, service_endpoints: dict[str, str]):
+    result = run("doctor", KAFKA_BOOTSTRAP_SERVERS=service_endpoints["KAFKA_BOOTSTRAP_SERVERS"], FRAUD_PREFIX="none-")
+    assert "Nothing of it runs here now." in result.stdout
+    assert "Topics: Missing: bank-transactions" in result.stdout
+    assert "MongoDB:" not in result.stdout
+
+
+@pytest.mark.services
+def test_a_dead_supervisor_is_found(run: Run, data_dir: Path, service_endpoints: dict[str, str]):
+    with running(data_dir, services=("s3",), prefer_defaults=False) as stack:
+        pid = stack.state.supervisor_pid
+        assert pid
+        psutil.Process(pid).kill()
+        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=30)
+        result = run("doctor")
+    assert result.exit_code == 1
+    assert "supervisor: died; `make up` starts it again" in result.stdout
 
 
 @pytest.mark.services
