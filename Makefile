@@ -59,7 +59,7 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "$$found lacks its venv module; install it (Debian, Ubuntu: the package $$("$$found" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')) and run make again." >&2
 		exit 1
 	fi
-	if ! "$(VENV)/bin/python" -c '' 2>/dev/null; then
+	if ! "$(VENV)/bin/python" -m pip --version >/dev/null 2>&1; then # none, or one that a kill left half made
 		echo "creating $(VENV) with $$("$$found" --version)"
 		"$$found" -m venv --clear "$(VENV)"
 	fi
