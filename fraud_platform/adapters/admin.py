@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -240,6 +241,17 @@ def end_offsets(settings: Settings, topics: Iterable[Topic], *, timeout_s: float
     return _offsets(settings, topics, OffsetSpec.latest(), timeout_s)
 
 
+def high_watermarks(
+    settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S
+) -> dict[Partition, int]:
+    """Where each partition ends now, records of open transactions included.
+
+    Raises:
+        BrokerUnavailable: no answer in time, or a topic is missing.
+    """
+    return _offsets(settings, topics, OffsetSpec.latest(), timeout_s, IsolationLevel.READ_UNCOMMITTED)
+
+
 def open_transactions(settings: Settings, *, timeout_s: float = TIMEOUT_S) -> list[Topic]:
     """The topics with records of a transaction that is neither committed nor aborted.
 
@@ -247,7 +259,7 @@ def open_transactions(settings: Settings, *, timeout_s: float = TIMEOUT_S) -> li
         BrokerUnavailable: no answer in time, or a topic is missing.
     """
     stable = end_offsets(settings, Topic, timeout_s=timeout_s)
-    written = _offsets(settings, Topic, OffsetSpec.latest(), timeout_s, IsolationLevel.READ_UNCOMMITTED)
+    written = high_watermarks(settings, Topic, timeout_s=timeout_s)
     unstable = {partition[0] for partition, end in written.items() if stable[partition] < end}
     return [topic for topic in Topic if topic in unstable]
 
@@ -261,18 +273,37 @@ def begin_offsets(settings: Settings, topics: Iterable[Topic], *, timeout_s: flo
     return _offsets(settings, topics, OffsetSpec.earliest(), timeout_s)
 
 
-def lag(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
-    """Offsets between the group's commits and the last stable offsets; without a commit, from the beginning.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a group stands: offsets left per partition, 0 when none.
+
+    `lost` are the partitions whose committed offset is no longer in the topic: retention, a topic made anew, or
+    a hand that set it.
+    """
+
+    lag: Mapping[Partition, int]
+    lost: tuple[Partition, ...]
+
+
+def standing(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> Standing:
+    """Compare the group's commits with its topics; without a commit, the lag counts from the beginning.
 
     Raises:
         BrokerUnavailable: no answer in time, or a topic is missing.
     """
-    ends = end_offsets(settings, stage.reads, timeout_s=timeout_s)
+    # Commits first: a later end can only be higher than one that was committed before.
     committed = committed_offsets(settings, stage, timeout_s=timeout_s)
-    begins = begin_offsets(settings, stage.reads, timeout_s=timeout_s) if ends.keys() - committed.keys() else {}
-    return {
-        partition: max(0, end - committed.get(partition, begins.get(partition, 0))) for partition, end in ends.items()
-    }
+    ends = end_offsets(settings, stage.reads, timeout_s=timeout_s)
+    begins = begin_offsets(settings, stage.reads, timeout_s=timeout_s)
+    return Standing(
+        lag={p: max(0, end - committed.get(p, begins.get(p, 0))) for p, end in ends.items()},
+        lost=tuple(p for p, at in committed.items() if p in ends and not begins.get(p, 0) <= at <= ends[p]),
+    )
+
+
+def lag(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
+    """Offsets between the group's commits and the last stable offsets; raises as `standing`."""
+    return dict(standing(settings, stage, timeout_s=timeout_s).lag)
 
 
 def _offsets(

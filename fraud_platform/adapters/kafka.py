@@ -1,6 +1,7 @@
 """The transactional log on Apache Kafka: one static group member, one transactional producer."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -15,6 +16,8 @@ from fraud_platform.core.outcome import Outgoing, Record
 from fraud_platform.errors import InputLost
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage
+
+logger = logging.getLogger(__name__)
 
 MAX_BATCH_RECORDS = 5_000
 MAX_BATCH_BYTES = 16 * MIB
@@ -53,10 +56,18 @@ class KafkaLog(Log):
     """See `Log`. Create it inside the process and thread that use it; no client survives a fork."""
 
     def __init__(
-        self, settings: Settings, stage: Stage, slot: str, *, resume_points: ResumePoints = lambda _: {}
+        self,
+        settings: Settings,
+        stage: Stage,
+        slot: str,
+        *,
+        resume_points: ResumePoints = lambda _: {},
+        accept_loss: bool = False,
     ) -> None:
+        """`accept_loss`: where the offset to go on from is no longer in its topic, begin at the topic's beginning."""
         naming = settings.naming
         self._resume_points = resume_points
+        self._accept_loss = accept_loss
         self.generation = 0
         self.committed: dict[Partition, Committed] = {}
         self._unsettled: list[TopicPartition] | None = None
@@ -124,8 +135,8 @@ class KafkaLog(Log):
     def _raise_read_error(self, error: KafkaError, message: Message) -> NoReturn:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
             raise InputLost(
-                f"The committed offset of {message.topic()}/{message.partition()} is no longer in the topic; "
-                "see the failure table in the README for how to go on."
+                f"The committed offset of {message.topic()}/{message.partition()} is no longer in the topic;"
+                " nothing was skipped, and docs/operations.md tells how to go on."
             )
         raise_for(error, "read")
 
@@ -176,16 +187,23 @@ class KafkaLog(Log):
         if missing:
             resumed = self._resume_points(missing)
             for p in missing:
-                offset = resumed[p] if p in resumed else self._low_watermark(p)
+                offset = resumed[p] if p in resumed else self._bounds(p)[0]
                 starts[p] = Committed(offset, confirmed=False)
-        return starts
+        return {p: self._within(p, c) for p, c in starts.items()} if self._accept_loss else starts
 
-    def _low_watermark(self, partition: Partition) -> int:
+    def _within(self, partition: Partition, committed: Committed) -> Committed:
+        low, high = self._bounds(partition)
+        if low <= committed.offset <= high:
+            return committed
+        logger.warning("%s/%d goes on at %d: offset %d is no longer in it", *partition, low, committed.offset)
+        return Committed(low, confirmed=False)
+
+    def _bounds(self, partition: Partition) -> tuple[int, int]:
         try:
-            low, _ = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT_S)
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT_S)
         except KafkaException as error:
             raise_for(error.args[0], "read")
-        return int(low)
+        return int(low), int(high)
 
     # Writing ----------------------------------------------------------------------------------------
 

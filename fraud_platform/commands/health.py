@@ -59,7 +59,12 @@ def preparation(state: ServiceState | None) -> list[Finding]:
 
 def stages(rows: Sequence[StageRow]) -> list[Finding]:
     """Whether each stage whose keeper is on has its slots, and why others are off."""
-    return [_stage(row) for row in rows]
+    return [_lost(row) if row.lost else _stage(row) for row in rows]
+
+
+def _lost(row: StageRow) -> Finding:
+    what = f"It waits, since its committed offset is no longer in {', '.join(row.lost)}."
+    return problem(row.name, what, "docs/operations.md tells how to go on.")
 
 
 def _stage(row: StageRow) -> Finding:

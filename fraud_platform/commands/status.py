@@ -38,7 +38,10 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
-    """One stage; None = not known now. `rate` is in records/s over the last minute, `lag` in offsets."""
+    """One stage; None = not known now. `rate` is in records/s over the last minute, `lag` in offsets.
+
+    `lost` names the input partitions whose committed offset is no longer in the topic: there the stage waits.
+    """
 
     name: str
     keeper_on: bool | None = None
@@ -46,6 +49,7 @@ class StageRow:
     slots_live: int | None = None
     slots_wanted: int
     lag: int | None = None
+    lost: tuple[str, ...] = ()
     rate: float | None = None
     last_ledger: datetime | None = None
 
@@ -84,9 +88,9 @@ def look(settings: Settings) -> Report:
         members = kafka.members() or {}
         progress = kafka.progress() or {}
         rows = [
-            replace(
+            _standing(
                 _stage_row(settings, stage, keepers.get(name), members.get(name), progress.get(name)),
-                lag=kafka.lags[name](),
+                kafka.standings[name](),
             )
             for name, stage in STAGES.items()
         ]
@@ -122,7 +126,7 @@ class _Kafka:
     members: Callable[[], Mapping[str, list[str]] | None]
     progress: Callable[[], Mapping[str, Progress] | None]
     dead_letters: Callable[[], DeadLetters | None]
-    lags: Mapping[str, Callable[[], int | None]]
+    standings: Mapping[str, Callable[[], Any]]
 
 
 def _kafka(settings: Settings, ask: _Asker, problems: list[str]) -> _Kafka:
@@ -141,7 +145,7 @@ def _kafka(settings: Settings, ask: _Asker, problems: list[str]) -> _Kafka:
         members=ask("Live slots", lambda: admin.live_members(settings, timeout_s=ANSWER_WITHIN_S)),
         progress=ask("Rates", lambda: progress(settings, now, timeout_s=ANSWER_WITHIN_S)),
         dead_letters=ask("Dead letters", lambda: dead_letters(settings, timeout_s=ANSWER_WITHIN_S)),
-        lags={name: ask("Lag", _lag(settings, each)) if each.consumes else _unknown for name, each in STAGES.items()},
+        standings={name: _ask_standing(settings, each, ask) for name, each in STAGES.items()},
     )
 
 
@@ -149,10 +153,19 @@ def _unknown() -> None:
     """Nothing is known, and that has been said."""
 
 
-def _lag(settings: Settings, stage: Stage) -> Callable[[], int]:
+def _ask_standing(settings: Settings, stage: Stage, ask: _Asker) -> Callable[[], Any]:
     from fraud_platform.adapters import admin
 
-    return lambda: sum(admin.lag(settings, stage, timeout_s=ANSWER_WITHIN_S).values())
+    if not stage.consumes:
+        return _unknown
+    return ask("Lag", lambda: admin.standing(settings, stage, timeout_s=ANSWER_WITHIN_S))
+
+
+def _standing(row: StageRow, found: Any) -> StageRow:
+    if found is None:
+        return row
+    lost = tuple(f"{topic}/{number}" for topic, number in found.lost)
+    return replace(row, lag=sum(found.lag.values()), lost=lost)
 
 
 def _dagster(settings: Settings) -> dict[str, Any]:

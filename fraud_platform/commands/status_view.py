@@ -35,6 +35,9 @@ def show(report: Report, console: Console) -> None:
     for stage in report.stages:
         if stage.keeper_on is False and stage.why_off:
             console.print(f"{stage.name} is switched off: {stage.why_off}", markup=False, highlight=False)
+        if stage.lost:
+            text = f"{stage.name} waits: its committed offset is no longer in {', '.join(stage.lost)}"
+            console.print(f"{text}; see docs/operations.md.", style="red", markup=False, highlight=False)
     for sentence in report.problems:
         console.print(sentence, style="yellow", markup=False, highlight=False)
 

@@ -18,15 +18,21 @@ def main() -> int:
     parser.add_argument("stage", choices=[name for name, stage in STAGES.items() if stage.consumes])
     parser.add_argument("--slot", default="0", help="slot number; each slot has one process at a time")
     parser.add_argument("--drain", action="store_true", help="read to the present end, then leave")
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="where the offset to go on from is no longer in its topic, go on at the topic's beginning",
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stage = STAGES[arguments.stage]
     try:
         with stop_on_signals() as stop:
             if arguments.drain:
-                print(drain(load(), stage, stop=stop).to_json())
+                print(drain(load(), stage, stop=stop, accept_loss=arguments.accept_loss).to_json())
             else:
-                run_slot(load(), Slot(stage=stage, name=arguments.slot), stop=stop)
+                slot = Slot(stage=stage, name=arguments.slot, accept_loss=arguments.accept_loss)
+                run_slot(load(), slot, stop=stop)
     except FraudPlatformError as error:
         print(f"{stage.name}: {error}", file=sys.stderr)
         return 1

@@ -51,21 +51,29 @@ def drain(
     stop: Callable[[], bool] = lambda: False,
     run_id: str = "by-hand",
     sleep: Callable[[float], None] = time.sleep,
+    accept_loss: bool = False,
 ) -> DrainReport:
-    """Bring the stage's group past the present end of its inputs.
+    """Bring the stage's group past the present end of its inputs; `accept_loss` as `Slot` has it.
 
     Raises:
         Retryable: a service that the stage needs stays away.
         ConfigurationError: a person must change something.
+        InputLost: a committed offset is no longer in its topic.
     """
     ledger_starts = end_offsets(settings, Topic.LEDGER)
     before = admin.committed_offsets(settings, stage)
     ends = admin.end_offsets(settings, stage.reads)
     consumed_here = False
     own = {settings.naming.instance_id(stage, DRAIN_SLOT)}
-    slot = Slot(stage=stage, name=DRAIN_SLOT, run_id=run_id)
-    done = _Every(CHECK_S, lambda: _passed(settings, stage, ends) or _others(settings, stage, own))
-    while not stop() and not _passed(settings, stage, ends):
+    slot = Slot(stage=stage, name=DRAIN_SLOT, run_id=run_id, accept_loss=accept_loss)
+    # An offset beyond the end was not read to there: the topic was made anew, or a hand set it.
+    beyond = {p: offset for p, offset in before.items() if offset > ends.get(p, offset)}
+
+    def passed() -> bool:
+        return _passed(settings, stage, ends, beyond)
+
+    done = _Every(CHECK_S, lambda: passed() or _others(settings, stage, own))
+    while not stop() and not passed():
         if _others(settings, stage, own):
             sleep(CHECK_S)
             continue
@@ -74,7 +82,7 @@ def drain(
             run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True)
         except Fenced:
             own = set()  # another drain took the place: leave it the work, and wait as for a live slot
-    open_ends = {partition: end for partition, end in ends.items() if before.get(partition, -1) < end}
+    open_ends = {p: end for p, end in ends.items() if before.get(p, -1) < end or p in beyond}
     entries = [] if stop() else _entries(settings, stage, ledger_starts, open_ends, sleep)
     return DrainReport(
         stage=stage.name,
@@ -109,9 +117,11 @@ def _entries(
         sleep(MARKER_WAIT_S)
 
 
-def _passed(settings: Settings, stage: Stage, ends: Mapping[admin.Partition, int]) -> bool:
+def _passed(
+    settings: Settings, stage: Stage, ends: Mapping[admin.Partition, int], beyond: Mapping[admin.Partition, int]
+) -> bool:
     committed = admin.committed_offsets(settings, stage)
-    return all(committed.get(partition, -1) >= end for partition, end in ends.items())
+    return all(committed.get(p, -1) >= end and committed[p] != beyond.get(p) for p, end in ends.items())
 
 
 def _others(settings: Settings, stage: Stage, own: Collection[str]) -> bool:

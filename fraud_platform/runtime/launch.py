@@ -46,11 +46,12 @@ class StageModule(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Which process of which stage this is, and who started it."""
+    """Which process of which stage this is, who started it, and whether it may go on after a loss of input."""
 
     stage: Stage
     name: str
     run_id: str = "by-hand"
+    accept_loss: bool = False
 
 
 def run_slot(
@@ -106,7 +107,8 @@ def _assemble(settings: Settings, slot: Slot, stop: Callable[[], bool]) -> tuple
     identity = Identity(slot.stage, slot.name, slot.run_id, __version__)
     scribe = Scribe(identity, settings.naming, writer.encoder(Topic.LEDGER))
     module = cast("StageModule", importlib.import_module(f"fraud_platform.{slot.stage.name}.stage"))
-    log = KafkaLog(settings, slot.stage, slot.name, resume_points=resume_points(settings, reader, slot.stage))
+    resume = resume_points(settings, reader, slot.stage, stop=stop)
+    log = KafkaLog(settings, slot.stage, slot.name, resume_points=resume, accept_loss=slot.accept_loss)
     try:
         return log, module.build(Context(settings, slot.stage, reader, writer, stop), log, scribe)
     except BaseException:

@@ -107,6 +107,8 @@ class Worker:
             if self._eager and not batch.records:
                 self._handler.flush()
         except (Retryable, InputLost) as error:
+            if isinstance(error, InputLost) and self._patience_s < math.inf:
+                raise  # waiting brings nothing back
             self._begin_pause(error)
 
     def _wait(self, pause: "_Pause") -> None:
