@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fraud_platform.adapters.admin import high_watermarks
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.reader import Stored, TopicReader, read_to_end
+from fraud_platform.adapters.registry import LOST, SchemaRegistry
 from fraud_platform.core.ledger import Entry
 from fraud_platform.core.log import Partition
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.errors import BrokerUnavailable, RegistryUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage, Topic
 
@@ -27,6 +28,19 @@ def read_ledger(
         value = reader.decode(record.value)
         if not isinstance(value, Rejected):
             yield Entry.from_avro(value)
+
+
+def require_whole(settings: Settings, registry: SchemaRegistry) -> None:
+    """See, before anything is registered, that the registry did not lose its data.
+
+    Schemas registered anew in an empty registry may get ids under which other schemas' records lie in Kafka.
+
+    Raises:
+        RegistryUnavailable: the ledger holds records, and the registry has never heard of it.
+        BrokerUnavailable: Kafka does not answer.
+    """
+    if not registry.knows(Topic.LEDGER) and any(high_watermarks(settings, [Topic.LEDGER]).values()):
+        raise RegistryUnavailable(LOST)
 
 
 def resume_points(

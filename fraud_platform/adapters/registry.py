@@ -16,11 +16,15 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import TOPICS, Topic
 
 TIMEOUT_S = (2.0, 5.0)
-_CLIENT_ERROR, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
+_OK, _CLIENT_ERROR, _NOT_FOUND, _SERVER_ERROR = 200, 400, 404, 500
 _REFUSED = frozenset({401, 403})
 _SCHEMA_NOT_FOUND = 40403
 """The registry's own code: a 404 without it may come from whatever stands before the registry."""
 _LAST_ID = 2**31 - 1
+LOST = (
+    "The Schema Registry has lost the schemas of records that lie in Kafka; nothing is read or written until"
+    " it is restored (docs/operations.md)."
+)
 
 
 class UnknownSchema(Exception):
@@ -83,7 +87,7 @@ class SchemaRegistry:
         Raises:
             UnknownSchema: the registry has no such id.
             UnusableSchema: it is no Avro.
-            RegistryUnavailable: no answer, or none that makes sense.
+            RegistryUnavailable: no answer, none that makes sense, or the registry has lost what it knew.
         """
         with self._lock:
             known = self._schemas.get(schema_id)
@@ -100,6 +104,8 @@ class SchemaRegistry:
         answer = self._call("GET", f"/schemas/ids/{schema_id}")
         found = _fields_of(answer)
         if answer.status_code == _NOT_FOUND and found.get("error_code") == _SCHEMA_NOT_FOUND:
+            if not self.knows(Topic.LEDGER):
+                raise RegistryUnavailable(LOST)
             raise UnknownSchema(schema_id)
         if answer.status_code in _REFUSED:
             raise ConfigurationError(f"The Schema Registry refuses to be read: status {answer.status_code}.")
@@ -114,6 +120,13 @@ class SchemaRegistry:
         except (ValueError, RecursionError):
             raise UnusableSchema("is not JSON") from None
         return schema
+
+    def knows(self, topic: Topic) -> bool:
+        """Whether the topic's schema is registered; raises RegistryUnavailable."""
+        answer = self._call("GET", f"/subjects/{self._naming.subject(topic)}/versions")
+        if answer.status_code not in (_OK, _NOT_FOUND):
+            raise ConfigurationError(f"The Schema Registry refuses to be read: status {answer.status_code}.")
+        return answer.status_code == _OK
 
     def ready(self) -> bool:
         """Whether the registry answers."""

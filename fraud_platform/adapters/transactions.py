@@ -103,7 +103,8 @@ class TransactionalProducer:
             refused = self._refused(outputs, error.code())
             self.reopen()
             if refused:
-                raise OutputRefused(refused, f"the broker refuses an output for {refused[0].topic}: {error.name()}")
+                reason = f"the broker refuses an output for {refused[0].topic}: {error.name()}"
+                raise OutputRefused(refused, reason, by_timestamp=error.code() == KafkaError.INVALID_TIMESTAMP)
         raise_for(error, "commit")
 
     def _refused(self, outputs: Sequence[Outgoing], code: int) -> list[Outgoing]:

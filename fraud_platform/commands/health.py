@@ -7,7 +7,7 @@ from fraud_platform.commands import contents
 from fraud_platform.commands.finding import Finding, Level, note, ok, problem
 from fraud_platform.commands.progress import DeadLetters
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, ServiceRow, StageRow
-from fraud_platform.errors import ConfigurationError, FraudPlatformError
+from fraud_platform.errors import BrokerUnavailable, ConfigurationError, FraudPlatformError
 from fraud_platform.local.stack import SUPERVISOR
 from fraud_platform.local.state import ServiceState, Status
 from fraud_platform.settings import Settings
@@ -172,7 +172,6 @@ def asked(about: str, check: Callable[[], Finding]) -> Finding:
 def _topics(settings: Settings) -> Finding:
     from fraud_platform.adapters.admin import missing_topics
     from fraud_platform.commands import reach
-    from fraud_platform.errors import BrokerUnavailable
 
     # A client would wait its whole timeout for a port that nobody listens on.
     if not reach.listens(settings.require("KAFKA_BOOTSTRAP_SERVERS")):

@@ -44,10 +44,11 @@ class Batch(msgspec.Struct, frozen=True):
 class OutputRefused(Exception):
     """The broker will never take these outputs (size, timestamp); the transaction is aborted, the log stays usable."""
 
-    def __init__(self, refused: Sequence[Outgoing], reason: str) -> None:
+    def __init__(self, refused: Sequence[Outgoing], reason: str, *, by_timestamp: bool = False) -> None:
         super().__init__(reason)
         self.refused = refused
         self.reason = reason
+        self.by_timestamp = by_timestamp
 
 
 class Log(ABC):

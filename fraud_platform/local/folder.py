@@ -71,11 +71,16 @@ def write_json(path: Path, content: Any, *, mode: int = 0o644) -> None:
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Replace `path` in one step; the folder is created when missing."""
+    write_bytes(path, text.encode(), mode=mode)
+
+
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` in one step; the folder is created when missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

@@ -23,9 +23,13 @@ def provision(settings: Settings) -> None:
 
         ensure_topics(settings)
     if settings.schema_registry_url is not None:
+        from fraud_platform.adapters.ledger import require_whole
         from fraud_platform.adapters.registry import SchemaRegistry
 
-        SchemaRegistry(settings).register_all()
+        registry = SchemaRegistry(settings)
+        if settings.kafka_bootstrap_servers is not None:
+            require_whole(settings, registry)
+        registry.register_all()
 
 
 class Step:

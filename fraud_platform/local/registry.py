@@ -1,6 +1,12 @@
 """The Schema Registry: Apicurio over an H2 file that survives restarts, with the Confluent-compatible API."""
 
+import http.client
+import json
+from pathlib import Path
+
+from fraud_platform.errors import RegistryUnavailable
 from fraud_platform.local import downloads, probes
+from fraud_platform.local.folder import Folder, write_bytes
 from fraud_platform.local.java import java, options
 from fraud_platform.local.pins import APICURIO
 from fraud_platform.local.service import Service, Site
@@ -8,6 +14,7 @@ from fraud_platform.local.service import Service, Site
 NAME = "registry"
 API = "/apis/ccompat/v7"
 HEAP_MIB = 256
+COPY_WITHIN_S = 10.0
 
 
 def describe(site: Site) -> Service:
@@ -29,12 +36,15 @@ def describe(site: Site) -> Service:
             str(site.cache / APICURIO.name / "quarkus-run.jar"),
         ],
         address=site.url(NAME) + API,
-        probe=lambda: probes.answers(port, f"{API}/subjects"),
+        probe=lambda: _serves(port, site.folder),
         prepare=prepare,
         environment={
             "APICURIO_STORAGE_KIND": "sql",
             "APICURIO_STORAGE_SQL_KIND": "h2",
             # Schema ids stand in every record: be on disk before the answer (default: up to 0.5 s later).
+            # An empty registry begins with the copy; one that holds anything ignores it.
+            "APICURIO_IMPORT_URL": _copy(site.folder).as_uri(),
+            "QUARKUS_LOG_CATEGORY__IO_APICURIO_REGISTRY_IMPORTLIFECYCLEBEAN__LEVEL": "OFF",  # no copy yet: a traceback
             "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{home / 'registry'};WRITE_DELAY=0",
             "QUARKUS_HTTP_HOST": "127.0.0.1",
             "QUARKUS_HTTP_PORT": str(port),
@@ -43,3 +53,39 @@ def describe(site: Site) -> Service:
         },
         ports=(port, site.ports["registry-management"]),
     )
+
+
+def keep_copy(folder: Folder, port: int) -> None:
+    """Export all schemas with their ids beside the registry's own folder.
+
+    Records in Kafka carry the ids, so a registry whose folder was lost must come back with the same ones.
+
+    Raises:
+        RegistryUnavailable: it does not hand them out.
+    """
+    content = _get(port, "/apis/registry/v3/admin/export", COPY_WITHIN_S)
+    if content is None:
+        raise RegistryUnavailable("The Schema Registry does not hand out a copy of its schemas.")
+    write_bytes(_copy(folder), content)
+
+
+def _copy(folder: Folder) -> Path:
+    return folder.root / "registry-schemas.zip"
+
+
+def _serves(port: int, folder: Folder) -> bool:
+    """Whether it answers, and has read its copy when it began empty: that ends a moment after its start."""
+    subjects = _get(port, f"{API}/subjects", probes.TIMEOUT_S)
+    return subjects is not None and (bool(json.loads(subjects)) or not _copy(folder).exists())
+
+
+def _get(port: int, path: str, timeout_s: float) -> bytes | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read() if answer.status == http.client.OK else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -25,7 +25,7 @@ from typing import IO
 import psutil
 
 from fraud_platform.errors import FraudPlatformError
-from fraud_platform.local import catalogue, downloads, ports, process, state
+from fraud_platform.local import catalogue, downloads, ports, process, registry, state
 from fraud_platform.local.catalogue import CATALOGUE, PLATFORM
 from fraud_platform.local.folder import Folder
 from fraud_platform.local.provision import Step, provision
@@ -179,11 +179,17 @@ def assemble(
     site = Site(folder=folder, ports=chosen, settings=settings, cache=downloads.cache_dir())
     services = [CATALOGUE[name].describe(site) for name in names]
     step = Step(
-        lambda: provision(settings),
+        lambda: _provision(settings, site, with_registry="registry" in names),
         needs=frozenset(names) & {"kafka", "registry"},
         about="topics and schemas",
     )
     return Supervisor(folder, services, step, while_pid=while_pid)
+
+
+def _provision(settings: Settings, site: Site, *, with_registry: bool) -> None:
+    provision(settings)
+    if with_registry:
+        registry.keep_copy(site.folder, site.ports[registry.NAME])
 
 
 def _living(folder: Folder) -> list[str]:

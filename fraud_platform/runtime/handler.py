@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fraud_platform.core.log import Batch, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
-from fraud_platform.errors import ConfigurationError
+from fraud_platform.errors import BrokerUnavailable, ConfigurationError, FraudPlatformError
 from fraud_platform.runtime.scribe import Scribe, count_by_partition, dead
 from fraud_platform.topology import TOPICS, Topic
 
@@ -66,10 +66,7 @@ class Handler(ABC):
         """A stage's output can become a dead letter; a dead letter has nothing to become."""
         own = sorted({output.topic for output in refusal.refused if self._scribe.is_own(output.topic)})
         if own:
-            raise ConfigurationError(
-                f"Kafka refuses our record for {own[0]} ({refusal.reason}): the topic must take {_OWN_BYTES} bytes"
-                " (max.message.bytes) and the present time as timestamp; change its configuration."
-            ) from None
+            raise _own_record_refused(own[0], refusal) from None
 
 
 class Transformer(Handler):
@@ -140,6 +137,19 @@ class Transformer(Handler):
                 break
         self._moved = {}
         self._committed_at = self._clock()
+
+
+def _own_record_refused(topic: str, refusal: OutputRefused) -> FraudPlatformError:
+    """Nothing can stand in the place of a ledger record or a dead letter: wait for the clock, or for a person."""
+    if refusal.by_timestamp:
+        return BrokerUnavailable(
+            f"Kafka refuses the time of our record for {topic}; a clock of this machine that is more than an hour"
+            " ahead of the broker's would be the reason."
+        )
+    return ConfigurationError(
+        f"Kafka refuses our record for {topic} ({refusal.reason}): the topic must take {_OWN_BYTES} bytes"
+        " (max.message.bytes); change its configuration."
+    )
 
 
 def _without(outcomes: Sequence[Outcome], refusal: OutputRefused) -> list[Outcome]:

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from fraud_platform import __version__
 from fraud_platform.adapters.avro import AvroReader, AvroWriter
 from fraud_platform.adapters.kafka import KafkaLog
-from fraud_platform.adapters.ledger import resume_points
+from fraud_platform.adapters.ledger import require_whole, resume_points
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.core.log import Log
 from fraud_platform.errors import Defect, FraudPlatformError, Retryable
@@ -103,6 +103,7 @@ def _assemble_patiently(
 
 def _assemble(settings: Settings, slot: Slot, stop: Callable[[], bool]) -> tuple[Log, Handler]:
     registry = SchemaRegistry(settings)
+    require_whole(settings, registry)
     reader, writer = AvroReader(registry), AvroWriter(registry)
     identity = Identity(slot.stage, slot.name, slot.run_id, __version__)
     scribe = Scribe(identity, settings.naming, writer.encoder(Topic.LEDGER))

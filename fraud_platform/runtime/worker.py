@@ -72,6 +72,7 @@ class Worker:
         self._clock = clock
         self._generation = -1
         self._pause: _Pause | None = None
+        self._last_pause: _Pause | None = None
         self._observed_at = -math.inf
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> Progress:
@@ -124,20 +125,28 @@ class Worker:
             return
         self._log.recover()
         logger.info("going on after %.1f s: %s", now - pause.since, pause.error)
-        self._pause = None
+        self._pause, self._last_pause = None, pause
 
     def _begin_pause(self, error: FraudPlatformError) -> None:
         now = self._clock()
         if isinstance(error, _Impatient):
             raise error.reason from None
         if self._pause is None:
-            wait = RECONNECT_S if isinstance(error, BrokerUnavailable) else PROBE_S
-            self._pause = _Pause(error, since=now, probe_at=now + wait, said_at=-math.inf)
+            self._pause = self._new_pause(error, now)
             self._log.hold()
         self._pause.error = error
         if now - self._pause.said_at >= REPEAT_ERROR_S:
             logger.warning("paused: %s", error)
             self._pause.said_at = now
+
+    def _new_pause(self, error: FraudPlatformError, now: float) -> "_Pause":
+        wait = RECONNECT_S if isinstance(error, BrokerUnavailable) else PROBE_S
+        done = self._handler.totals.total()
+        last = self._last_pause
+        if last is None or str(last.error) != str(error) or last.done != done:
+            return _Pause(error, since=now, probe_at=now + wait, said_at=-math.inf, done=done)
+        # All seemed well again, and it was not: the same pause goes on.
+        return _Pause(error, since=last.since, probe_at=now + wait, said_at=last.said_at, done=done)
 
     def _finish(self) -> None:
         if self._pause is not None or self._log.generation != self._generation:
@@ -167,6 +176,7 @@ class _Pause(msgspec.Struct):
     since: float
     probe_at: float
     said_at: float
+    done: int
 
 
 class _Impatient(Retryable):

@@ -28,7 +28,10 @@ def test_later_starts_change_nothing(bucket: FakeBucket) -> None:
 
 def test_a_topic_made_anew_is_refused_with_the_way_out(bucket: FakeBucket) -> None:
     Claim(bucket, USERS)()
-    with pytest.raises(ConfigurationError, match="FRAUD_LAKE_BUCKET, or empty the folder fraudulent-transactions/"):
+    with pytest.raises(
+        ConfigurationError,
+        match="or empty fraudulent-transactions/ and _fraud_platform/",
+    ):
         Claim(bucket, {"users": "id-2"})()
     Claim(bucket, USERS)()
 

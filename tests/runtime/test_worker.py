@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fraud_platform.core.log import Partition
+from fraud_platform.core.log import Partition, Position
 from fraud_platform.core.outcome import Outcome, Record
-from fraud_platform.errors import ConfigurationError, Fenced, ValidatorUnavailable
+from fraud_platform.errors import ConfigurationError, Fenced, InputLost, ValidatorUnavailable
 from fraud_platform.runtime.handler import Transformer
 from fraud_platform.runtime.worker import Progress, State, Worker
 from tests.fakes.clock import FakeClock
@@ -211,3 +211,24 @@ def test_a_run_that_ends_around_a_recovery_leaves_cleanly(steps: int) -> None:
 
     Run(broker, outside).steps(steps, before=flicker)
     assert rig.values(broker) in ([], [b"a"])
+
+
+def test_a_pause_that_ends_only_to_begin_again_is_one_pause(caplog: pytest.LogCaptureFixture) -> None:
+    broker, outside = rig.broker(), Outside()
+    broker.append("in", 0, b"one")
+    run = Run(broker, outside, patience_s=60)
+    outside.is_up = False
+    outside.ready = lambda: True  # type: ignore[method-assign]
+    run.worker._handler._ready = outside.ready  # type: ignore[attr-defined]
+    with pytest.raises(ValidatorUnavailable):
+        run.steps(200)
+    assert run.clock() < 120
+    assert caplog.text.count("paused: The validator does not answer.") <= 2
+
+
+def test_a_lost_input_ends_a_worker_of_limited_patience_at_once() -> None:
+    broker = rig.broker()
+    broker.append("in", 0, b"one")
+    broker.offsets["g"][Partition("in", 0)] = Position(7)
+    with pytest.raises(InputLost):
+        Run(broker, Outside(), patience_s=60).steps(3)
