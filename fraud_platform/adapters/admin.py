@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from fraud_platform.adapters.kafka_config import client_config, open_client
+from fraud_platform.adapters.kafka_errors import is_forbidden, raise_for
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES, TOPICS, Stage, Topic, TopicSpec
@@ -357,6 +358,8 @@ def _ask(question: Callable[[float], Answer], timeout_s: float) -> Answer:
             return question(left)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
+            if is_forbidden(reason):
+                raise_for(reason, "answer")
             patience = deadline if reason.code() in _NOT_YET else began
             if reason.code() == KafkaError._TRANSPORT:  # noqa: SLF001 - the client's own name for it
                 patience = min(deadline, began + _RECONNECT_S)

@@ -27,6 +27,11 @@ def is_final(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() in _FENCED or error.code() in _FORBIDDEN
 
 
+def is_forbidden(error: KafkaError) -> bool:
+    """Whether our principal may not do what it asked for."""
+    return error.code() in _FORBIDDEN and error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
 def raise_for(error: KafkaError, doing: str) -> NoReturn:
     """Raise `error` as one of ours; `doing` completes "Kafka could not ...".
 

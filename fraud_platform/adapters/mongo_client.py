@@ -13,6 +13,7 @@ from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 
 SELECTION_TIMEOUT_MS, CONNECT_TIMEOUT_MS = 3000, 2000
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 REFUSED_CODES = frozenset({13, 18, 33, 8000})  # not authorized, wrong password, no such user, Atlas says no
 
 
@@ -72,4 +73,8 @@ def translated() -> Iterator[None]:
             ) from None
         raise StoreUnavailable(f"MongoDB could not do what it was asked (code {error.code}).") from None
     except mongo.PyMongoError as error:
+        if _UNTRUSTED in str(error):
+            raise ConfigurationError(
+                "MongoDB's certificate is not trusted; name the file of its authority with tlsCAFile in MONGODB_URI."
+            ) from None
         raise StoreUnavailable(f"MongoDB does not answer ({type(error).__name__}).") from None

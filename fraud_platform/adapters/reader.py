@@ -16,6 +16,7 @@ from confluent_kafka import (
 )
 
 from fraud_platform.adapters.kafka_config import client_config, open_client
+from fraud_platform.adapters.kafka_errors import is_forbidden, raise_for
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
@@ -125,6 +126,8 @@ class TopicReader:
                 still.discard(partition)
 
     def _complain(self, error: KafkaError) -> None:
+        if is_forbidden(error):
+            raise_for(error, f"read {self._name}")
         if error.code() not in _PASSING:
             raise BrokerUnavailable(f"Kafka refuses to read {self._name} ({error.name()}).")
 
@@ -132,7 +135,9 @@ class TopicReader:
         found = self._ask(lambda: self._consumer.list_topics(self._name, timeout=self._timeout_s))
         topic = found.topics[self._name]
         if topic.error is not None or not topic.partitions:
-            raise ConfigurationError(f"Kafka has no topic {self._name}; run `make up` to create it.")
+            raise ConfigurationError(
+                f"Kafka has no topic {self._name} that we can see; run `make up` to create it, or allow us to read it."
+            )
         return sorted(topic.partitions)
 
     def _bounds_of(self, partition: int) -> tuple[int, int]:
@@ -153,6 +158,8 @@ class TopicReader:
                 name = "no answer in time"
             except KafkaException as error:
                 name = error.args[0].name()
+                if is_forbidden(error.args[0]):
+                    raise_for(error.args[0], f"read {self._name}")
                 # A topic that was made a moment ago, or a partition on the move, has no leader yet.
                 if error.args[0].code() in _PASSING and time.monotonic() < deadline:
                     time.sleep(_RETRY_S)

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from fraud_platform.adapters.kafka_config import client_config, open_client
+from fraud_platform.adapters.kafka_errors import is_forbidden, raise_for
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage
@@ -27,6 +28,8 @@ def topic_ids(settings: Settings, stage: Stage) -> dict[str, str]:
         futures = client.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)
         return {name: str(futures[name].result(timeout=2 * TIMEOUT_S).topic_id) for name in names}
     except (KafkaException, TimeoutError) as error:
+        if isinstance(error, KafkaException) and is_forbidden(error.args[0]):
+            raise_for(error.args[0], f"describe the topics that {stage.name} reads")
         raise BrokerUnavailable(f"Kafka does not describe the topics that {stage.name} reads.") from error
 
 

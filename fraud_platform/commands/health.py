@@ -171,11 +171,13 @@ def asked(about: str, check: Callable[[], Finding]) -> Finding:
 
 def _topics(settings: Settings) -> Finding:
     from fraud_platform.adapters.admin import missing_topics
+    from fraud_platform.adapters.kafka_access import require_access
     from fraud_platform.commands import reach
 
     # A client would wait its whole timeout for a port that nobody listens on.
     if not reach.listens(settings.require("KAFKA_BOOTSTRAP_SERVERS")):
         raise BrokerUnavailable("Kafka does not answer.")
+    require_access(settings)
     return _missing("Topics", missing_topics(settings), "all there")
 
 

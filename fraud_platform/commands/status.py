@@ -138,8 +138,14 @@ def _kafka(settings: Settings, ask: _Asker, problems: list[str]) -> _Kafka:
         )
         return _Kafka(_unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))
     from fraud_platform.adapters import admin
+    from fraud_platform.adapters.kafka_access import require_access
     from fraud_platform.commands.progress import dead_letters, progress
 
+    try:
+        require_access(settings)
+    except FraudPlatformError as error:
+        problems.append(str(error))
+        return _Kafka(_unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))
     now = datetime.now(UTC)
     return _Kafka(
         members=ask("Live slots", lambda: admin.live_members(settings, timeout_s=ANSWER_WITHIN_S)),

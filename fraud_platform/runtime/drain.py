@@ -11,6 +11,7 @@ import msgspec
 
 from fraud_platform.adapters import admin
 from fraud_platform.adapters.avro import AvroReader
+from fraud_platform.adapters.kafka_access import require_access
 from fraud_platform.adapters.ledger import read_ledger
 from fraud_platform.adapters.reader import end_offsets
 from fraud_platform.adapters.registry import SchemaRegistry
@@ -60,6 +61,7 @@ def drain(
         ConfigurationError: a person must change something.
         InputLost: a committed offset is no longer in its topic.
     """
+    require_access(settings)
     ledger_starts = end_offsets(settings, Topic.LEDGER)
     before = admin.committed_offsets(settings, stage)
     ends = admin.end_offsets(settings, stage.reads)

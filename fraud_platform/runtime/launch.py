@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from fraud_platform import __version__
 from fraud_platform.adapters.avro import AvroReader, AvroWriter
 from fraud_platform.adapters.kafka import KafkaLog
+from fraud_platform.adapters.kafka_access import require_access
 from fraud_platform.adapters.ledger import require_whole, resume_points
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.core.log import Log
@@ -86,6 +87,7 @@ def run_slot(
 def _assemble_patiently(
     settings: Settings, slot: Slot, stop: Callable[[], bool], patience_s: float
 ) -> tuple[Log, Handler] | None:
+    require_access(settings)
     begun = time.monotonic()
     said_at = -math.inf
     while not stop():

@@ -135,6 +135,8 @@ class Worker:
             self._pause = self._new_pause(error, now)
             self._log.hold()
         self._pause.error = error
+        if now - self._pause.since > self._patience_s:
+            raise error
         if now - self._pause.said_at >= REPEAT_ERROR_S:
             logger.warning("paused: %s", error)
             self._pause.said_at = now

@@ -1,0 +1,46 @@
+"""What a stage's user must be allowed to do on Kafka: the list of docs/own-services.md."""
+
+from collections.abc import Iterable
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from fraud_platform.topology import Naming, Stage, Topic
+
+Right = tuple[ResourceType, str, ResourcePatternType, AclOperation]
+LITERAL, PREFIXED = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
+
+
+def rights_of(stage: Stage, naming: Naming) -> list[Right]:
+    """Read its inputs and the ledger, write its outputs, dead letters and ledger, be its group and its slots."""
+    reads = {*stage.reads, Topic.LEDGER}
+    writes = {*stage.writes, Topic.DEAD_LETTERS, Topic.LEDGER}
+    return [
+        *((ResourceType.TOPIC, naming.topic(topic), LITERAL, AclOperation.READ) for topic in reads),
+        *((ResourceType.TOPIC, naming.topic(topic), LITERAL, AclOperation.WRITE) for topic in writes),
+        (ResourceType.GROUP, naming.group(stage), LITERAL, AclOperation.READ),
+        (ResourceType.GROUP, f"{naming.prefix}fraud-platform.reader", LITERAL, AclOperation.DESCRIBE),
+        (ResourceType.TRANSACTIONAL_ID, f"{naming.group(stage)}.", PREFIXED, AclOperation.WRITE),
+    ]
+
+
+def allow(inside: str, user: str, rights: Iterable[Right]) -> None:
+    """These rights and no others."""
+    admin = AdminClient({"bootstrap.servers": inside})
+    anything = (ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{user}", None)
+    every = AclBindingFilter(*anything, AclOperation.ANY, AclPermissionType.ANY)
+    for removed in admin.delete_acls([every]).values():
+        removed.result(20)
+    bindings = [
+        AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
+        for kind, name, pattern, operation in rights
+    ]
+    for made in admin.create_acls(bindings).values() if bindings else ():
+        made.result(20)
