@@ -14,6 +14,7 @@ from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
 from fraud_platform.errors import InputLost
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage
 
@@ -75,8 +76,8 @@ class KafkaLog(Log):
         self._held = False
         # First the producer: this aborts what a dead owner of the slot left open, so that its offsets are stable.
         self._producer = TransactionalProducer(settings, naming.transactional_id(stage, slot))
-        config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
-        self._consumer = open_client(Consumer, config)
+        self._config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
+        self._consumer = open_client(Consumer, self._config)
         self._topics = [naming.topic(topic) for topic in stage.reads]
         self._is_subscribed = False  # joins with the first poll: nobody may own partitions and not read them
 
@@ -147,6 +148,7 @@ class KafkaLog(Log):
         consumer.assign([])
         self._forget()
         self._unsettled = partitions
+        reach(Point.IN_REBALANCE)
 
     def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         """Nothing is open here: polls happen between transactions only."""
@@ -219,12 +221,26 @@ class KafkaLog(Log):
 
     def recover(self) -> None:
         """See `Log.recover`."""
+        self._held = False
         if not self._producer.is_open:
             self._producer.reopen()
-        self._held = False
-        if self._unsettled is None:
+            self._rejoin()
+        elif self._unsettled is None:
             self._unsettled = [TopicPartition(tp.topic, tp.partition) for tp in self._assigned]
         self._forget()
+
+    def _rejoin(self) -> None:
+        """Replace the consumer as well: what broke the commit may have left it asking a coordinator that is gone.
+
+        The new one is the same static member and takes its place at once. The old one just ends: closing it
+        may block, and ending a client waits for its threads, so both are left to a thread.
+        """
+        old = [self._consumer]
+        self._consumer = open_client(Consumer, self._config)
+        threading.Thread(target=old.clear, name="old-consumer", daemon=True).start()
+        self._is_subscribed = False
+        self._unsettled = None
+        self._assigned = []
 
     def hold(self) -> None:
         """See `Log.hold`."""

@@ -10,10 +10,11 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from fraud_platform.adapters.bounded import BoundedCalls
 from fraud_platform.adapters.kafka_config import client_config, open_client
-from fraud_platform.adapters.kafka_errors import raise_for
+from fraud_platform.adapters.kafka_errors import is_final, raise_for
 from fraud_platform.core.log import OutputRefused
 from fraud_platform.core.outcome import Outgoing
 from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB
 
@@ -56,6 +57,7 @@ class TransactionalProducer:
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._config = producer_config(settings, transactional_id)
         self._bounded = BoundedCalls()
+        self._opening: Producer | None = None
         self._producer: Producer | None = self._open()
 
     @property
@@ -65,12 +67,13 @@ class TransactionalProducer:
 
     def reopen(self) -> None:
         """Replace the client; errors as when the class is made."""
-        self.drop()
+        if self._opening is None:
+            self.drop()
         self._producer = self._open()
 
     def drop(self) -> None:
         """Let go of the client; what it left open is aborted by the next one or by the broker's timeout."""
-        producer, self._producer = self._producer, None
+        producer, self._producer, self._opening = self._producer, None, None
         if producer is not None:
             with contextlib.suppress(KafkaException):
                 producer.purge()  # the reference goes next, and with it the client; `close` would wait for an abort
@@ -87,10 +90,13 @@ class TransactionalProducer:
         try:
             producer.begin_transaction()
             _produce(producer, outputs)
+            reach(Point.AFTER_PRODUCE)
             # All outputs first: offsets sent beside them make the broker answer CONCURRENT_TRANSACTIONS.
             # What is not out in time makes the commit fail.
             producer.flush(CALL_TIMEOUT_S)
+            reach(Point.BEFORE_COMMIT)
             self._bounded.call(lambda: _commit(producer, offsets, member), COMMIT_TIMEOUT_S)
+            reach(Point.AFTER_COMMIT)
         except KafkaException as error:
             self._fail(error.args[0], outputs)
         except BrokerUnavailable:
@@ -148,10 +154,18 @@ class TransactionalProducer:
         return not failed
 
     def _open(self) -> Producer:
-        producer = open_client(Producer, self._config)
+        """A client that owns the id.
+
+        One that got no answer yet is asked again: its request may still be on its way, and would fence a client
+        that was opened beside it.
+        """
+        producer = self._opening or open_client(Producer, self._config)
+        self._opening = None
         try:
             producer.init_transactions(CALL_TIMEOUT_S)
         except KafkaException as error:
+            if not is_final(error.args[0]):
+                self._opening = producer
             raise_for(error.args[0], "start a transaction")
         return producer
 
@@ -172,6 +186,7 @@ def _produce(producer: Producer, outputs: Sequence[Outgoing], **report: Any) -> 
 
 def _commit(producer: Producer, offsets: list[TopicPartition], member: Any) -> None:
     producer.send_offsets_to_transaction(offsets, member, CALL_TIMEOUT_S)
+    reach(Point.AFTER_SEND_OFFSETS)
     producer.commit_transaction(CALL_TIMEOUT_S)
 
 

@@ -8,6 +8,7 @@ from fraud_platform.adapters.mongo import Document, DocumentStore, Written
 from fraud_platform.core.outcome import Outcome, Record, Rejected
 from fraud_platform.documents.collections import Collection
 from fraud_platform.errors import StoreUnavailable
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.runtime.scribe import dead
 from fraud_platform.topology import MAX_VALUE_BYTES
 
@@ -70,6 +71,7 @@ class DocumentWriter:
             if self._stop():
                 raise StoreUnavailable("told to stop before all documents were stored")
             results = self._store.write(collection, [documents[index] for index in bulk])
+            reach(Point.AFTER_MONGO_WRITE)
             for index, result in zip(bulk, results, strict=True):
                 outcomes[index] = dead(result) if isinstance(result, Rejected) else _OUTCOMES[result]
         return outcomes

@@ -6,6 +6,7 @@ from typing import Any
 from fraud_platform.adapters.s3 import ObjectStore
 from fraud_platform.core.outcome import Outcome, Record, Rejected
 from fraud_platform.core.partitioning import HOUR_MS, hour_of, object_key
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.lake.container import Container, RowFormat
 from fraud_platform.runtime.planned import Range, RangeWriter
 from fraud_platform.runtime.scribe import dead
@@ -39,6 +40,7 @@ class LakeWriter(RangeWriter):
         outcomes = [self._add(planned, record, objects) for record in planned.records]
         for key, container in objects.values():
             self._store.put(key, container.to_bytes(), content_type=AVRO)
+            reach(Point.AFTER_S3_PUT)
         return outcomes
 
     def _add(self, planned: Range, record: Record, objects: dict[int, tuple[str, Container]]) -> Outcome:

@@ -4,12 +4,15 @@ import argparse
 import logging
 import sys
 
+from fraud_platform import failpoints
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.runtime.drain import drain
 from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.runtime.stop import stop_on_signals
 from fraud_platform.settings import load
 from fraud_platform.topology import STAGES
+
+_STOP_AT = f"for tests: stand still (SIGSTOP) at the nth pass of one of: {', '.join(failpoints.Point)}"
 
 
 def main() -> int:
@@ -23,7 +26,9 @@ def main() -> int:
         action="store_true",
         help="where the offset to go on from is no longer in its topic, go on at the topic's beginning",
     )
+    parser.add_argument("--stop-at", type=failpoints.FailPoint.parse, metavar="POINT[:NTH]", help=_STOP_AT)
     arguments = parser.parse_args()
+    failpoints.arm(arguments.stop_at)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stage = STAGES[arguments.stage]
     try:

@@ -14,6 +14,7 @@ import msgspec
 
 from fraud_platform.core.log import Batch, Log, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.runtime.handler import Handler
 from fraud_platform.runtime.scribe import Scribe
 
@@ -130,6 +131,7 @@ class PlannedSink(Handler):
         fresh = [planned for planned in ranges if planned.records and self._buffers[planned.partition].planned is None]
         if fresh or self._unconfirmed():
             self._plan(fresh)
+            reach(Point.AFTER_PLAN)
         outcomes = list(self._pool.map(self._write, ranges))
         if ranges:
             self._finish(ranges, outcomes)

@@ -11,6 +11,7 @@ import msgspec
 
 from fraud_platform.core.log import Committed, Log, Partition
 from fraud_platform.errors import BrokerUnavailable, FraudPlatformError, InputLost, Retryable
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.runtime.handler import Handler
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ class Worker:
             if self._log.generation != self._generation:
                 self._generation = self._log.generation
                 self._handler.reset()
+            if batch.records:
+                reach(Point.AFTER_CONSUME)
             self._handler.handle(batch)
             if self._eager and not batch.records:
                 self._handler.flush()

@@ -14,6 +14,7 @@ from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.questions import Question
 from fraud_platform.core.results import Encode, ResultWriter
+from fraud_platform.failpoints import Point, reach
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
 from fraud_platform.runtime.scribe import Scribe, dead
@@ -61,6 +62,7 @@ class Validation:
         transactions = [self._decode(record.value) for record in records]
         questions = [question_about(t) for t in transactions if not isinstance(t, Rejected)]
         answers = iter(self._validator.judge(questions, stop=self._stop) if questions else ())
+        reach(Point.AFTER_VALIDATE)
         return [
             dead(transaction)
             if isinstance(transaction, Rejected)

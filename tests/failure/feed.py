@@ -1,10 +1,14 @@
-"""Sends the inputs at a steady rate: `python -m tests.failure.feed --inputs FILE --where FILE --rate N`."""
+"""Sends the inputs at a steady rate: `python -m tests.failure.feed --inputs FILE --where FILE --rate N`.
+
+On SIGTERM it stops there, or sends the rest of `--at-least` as fast as it can. It prints how many it has sent.
+"""
 
 import argparse
 import json
+import signal
 import sys
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -12,10 +16,19 @@ from confluent_kafka import KafkaError, Message, Producer
 from tests.failure.lines import Line, read
 from tests.failure.plain import Where
 
+FLUSH_S = 90
+"""Longer than a broker takes to come back."""
 
-def feed(where: Where, lines: Sequence[Line], *, rate: float) -> int:
-    """Send each record once; `rate` per second, 0 = as fast as possible. Returns how many arrived."""
-    arrived = 0
+
+def feed(
+    where: Where, lines: Iterable[Line], *, rate: float, pause: Callable[[float], bool] = lambda _: False,
+    at_least: int = 0,
+) -> tuple[int, int]:  # fmt: skip
+    """Send each record once; `rate` per second, 0 = as fast as possible. Returns how many were sent and arrived.
+
+    `pause` waits, and tells whether to end.
+    """
+    sent = arrived = 0
 
     def on_delivery(error: KafkaError | None, _: Message) -> None:
         nonlocal arrived
@@ -27,15 +40,18 @@ def feed(where: Where, lines: Sequence[Line], *, rate: float) -> int:
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "linger.ms": 1,
+            "log_level": 0,
         }
     )
     for line in lines:
         # A pause of its own before each: time that the process spent frozen is not caught up with a burst.
-        time.sleep(1 / rate if rate else 0)
+        if pause(1 / rate if rate else 0) and sent >= at_least:
+            break
         producer.produce(f"{where.prefix}bank-transactions", line.value, line.key, on_delivery=on_delivery)
         producer.poll(0)
-    producer.flush(30)
-    return arrived
+        sent += 1
+    producer.flush(FLUSH_S)
+    return sent, arrived
 
 
 def main() -> int:
@@ -43,9 +59,14 @@ def main() -> int:
     parser.add_argument("--inputs", type=Path, required=True)
     parser.add_argument("--where", type=Path, required=True)
     parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--at-least", type=int, default=0)
     asked = parser.parse_args()
-    lines = list(read(asked.inputs))
-    return 0 if feed(Where(**json.loads(asked.where.read_text())), lines, rate=asked.rate) == len(lines) else 1
+    enough = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: enough.set())
+    where = Where(**json.loads(asked.where.read_text()))
+    sent, arrived = feed(where, read(asked.inputs), rate=asked.rate, pause=enough.wait, at_least=asked.at_least)
+    print(sent)
+    return 0 if arrived == sent else 1
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+import psutil
 
 from fraud_platform.local.stack import clean_environment
 from fraud_platform.settings import ENDPOINTS_FILE, Settings
@@ -58,39 +60,69 @@ def save_where(where: Where, path: Path) -> Path:
 
 
 class Slots:
-    """One process per stage, `python -m fraud_platform.runtime STAGE --slot 0`; `ended` keeps each exit."""
+    """One process per stage, `python -m fraud_platform.runtime STAGE --slot 0`; `ended` keeps each exit.
 
-    def __init__(self, stages: Sequence[str], environment: dict[str, str], logs: Path) -> None:
+    Processes go by the stage's name, those of other slots by `stage.slot`. `orders` says per stage at which point
+    its first process stops itself, then the second, and so on.
+    """
+
+    def __init__(
+        self, stages: Sequence[str], environment: dict[str, str], logs: Path,
+        *, orders: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:  # fmt: skip
         self._environment = environment
         self._logs = logs
-        self._lock = threading.Lock()
+        self._orders = {stage: list(points) for stage, points in (orders or {}).items()}
+        self._lock = threading.RLock()
         self._stopping = threading.Event()
         self.processes = {stage: self._start(stage) for stage in stages}
         self.ended: list[tuple[str, int]] = []
         self._watch = threading.Thread(target=self._keep_alive, daemon=True)
         self._watch.start()
 
-    def _start(self, stage: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "fraud_platform.runtime", stage, "--slot", "0"]
-        with (self._logs / f"{stage}.log").open("ab") as log:
+    def _start(self, name: str) -> "subprocess.Popen[bytes]":
+        stage, _, slot = name.partition(".")
+        command = [sys.executable, "-m", "fraud_platform.runtime", stage, "--slot", slot or "0"]
+        if orders := self._orders.get(name):
+            command += ["--stop-at", orders.pop(0)]
+        with (self._logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
 
     def _keep_alive(self) -> None:
         while not self._stopping.wait(CHECK_S):
             with self._lock:
-                for stage, process in self.processes.items():
+                for name, process in self.processes.items():
                     if process.poll() is not None:
-                        self.ended.append((stage, process.returncode))
-                        self.processes[stage] = self._start(stage)
+                        self.ended.append((name, process.returncode))
+                        self.processes[name] = self._start(name)
 
-    def wait_for_successor(self, stage: str, pid: int) -> None:
+    def wait_for_successor(self, name: str, pid: int) -> None:
         """Until another process has the place of the killed one."""
-        while self.processes[stage].pid == pid:
+        while self.processes[name].pid == pid:
             time.sleep(CHECK_S)
+
+    def add(self, name: str) -> None:
+        """Start one more slot, `stage.slot`."""
+        with self._lock:
+            self.processes[name] = self._start(name)
+
+    def remove(self, name: str, timeout_s: float) -> int:
+        """Ask a slot to leave for good; its exit code."""
+        with self._lock:
+            process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        return _leave(process, time.monotonic() + timeout_s)
+
+    def displace(self, name: str) -> "subprocess.Popen[bytes]":
+        """Start another process for the same slot beside the present one, which is returned and not watched."""
+        with self._lock:
+            displaced = self.processes[name]
+            self.processes[name] = self._start(name)
+        return displaced
 
     @property
     def pids(self) -> list[int]:
-        return [process.pid for process in self.processes.values()]
+        return [process.pid for process in list(self.processes.values())]
 
     def stop(self, timeout_s: float) -> dict[str, int]:
         """SIGTERM to all; their exit codes. One that does not leave within `timeout_s` is killed."""
@@ -99,11 +131,19 @@ class Slots:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
-        return {stage: _leave(process, deadline) for stage, process in self.processes.items()}
+        return {name: _leave(process, deadline) for name, process in self.processes.items()}
 
     def log(self) -> str:
         """The end of what each has said."""
         return "\n".join(f"{path.stem}: {path.read_text()[-800:]}" for path in sorted(self._logs.glob("*.log")))
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process stands still, by a signal."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _leave(process: "subprocess.Popen[bytes]", deadline: float) -> int:

@@ -63,7 +63,7 @@ def platform(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPat
         settings = fresh_settings(service_endpoints, folder, FRAUD_VALIDATOR_URL=f"{validator}/validate")
         ensure_topics(settings)
         save_where(where_of(settings), folder / "where.json")
-        assert feed(where_of(settings), lines, rate=0) == len(lines)
+        assert feed(where_of(settings), lines, rate=0) == (len(lines), len(lines))
         for stage in READS:
             drain(settings, STAGES[stage])
     return Platform(where_of(settings), folder)
