@@ -1,10 +1,9 @@
-"""A trial for a live stack whose ingestion runs under Dagster: traffic, one proved kill -9, the verifier's verdict."""
+"""A trial for a live stack whose ingestion runs under Dagster: traffic, proved kills, the verifier's verdict."""
 
 import json
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,39 +15,63 @@ from tests.failure.catching import committed, kill_in_the_middle
 from tests.failure.evidence import READS
 from tests.failure.inputs import make_inputs
 from tests.failure.lines import save
+from tests.failure.plain import Where
 from tests.failure.slots import save_where, where_of
+from tests.failure.traffic import Traffic, files_of
+from tests.failure.watching import PATIENCE_S, seconds_until
 from tests.validator_api.service import running_validator
 
 RECORDS, RATE = 1_000, 60
-PATIENCE_S = 90
+RESERVE = 15
+"""Lines for this many times the traffic: it flows until the last kill is over."""
 
 
-def kill_ingestion_under_traffic(settings: Settings, folder: Path, pid: Callable[[], int], *, seed: int) -> int:
-    """Feed, kill the process behind `pid` with input open, and see that all traffic is read. Returns what was open.
+def kill_ingestion_under_traffic(
+    settings: Settings, folder: Path, pid: Callable[[], int | None], *, kills: int, seed: int
+) -> list[int]:
+    """Feed, kill the process behind `pid` with input open, again and again, and see that all traffic is read.
 
-    Who replaces the process is the stack's own affair: nothing here starts one.
+    Who replaces the process is the stack's own affair: nothing here starts one. `pid` tells None while there is
+    none. Returns what was open at each kill.
     """
-    save(make_inputs(RECORDS, seed=seed), folder / "inputs.jsonl")
+    save(make_inputs(RESERVE * RECORDS, seed=seed), folder / "inputs.jsonl")
     where = where_of(settings)
     save_where(where, folder / "where.json")
-    command = [sys.executable, "-m", "tests.failure.feed", *_files(folder), "--rate", str(RATE)]
-    with subprocess.Popen(command) as feeder:
-        try:
-            _wait(lambda: any(committed(where, "ingestion").values()))
-            count = kill_in_the_middle(
-                where,
-                "ingestion",
-                victim=pid,
-                others=lambda _: [feeder.pid],
-                dice=random.Random(seed),
-                patience_s=PATIENCE_S,
+    traffic, dice, opened = Traffic(folder, rate=RATE, at_least=RECORDS), random.Random(seed), list[int]()
+    try:
+        for _ in range(kills):
+            victim = _next_at_work(where, pid)
+            opened.append(
+                kill_in_the_middle(
+                    where,
+                    "ingestion",
+                    victim=lambda victim=victim: victim,
+                    others=lambda _: [traffic.pid],
+                    dice=dice,
+                    patience_s=PATIENCE_S,
+                )
             )
-            assert feeder.wait(PATIENCE_S) == 0
-        finally:
-            feeder.kill()
+            seconds_until(lambda victim=victim: pid() not in (None, victim), lambda: "nobody replaces the process")
+        traffic.finish()
+    finally:
+        traffic.kill()
     # Waits for the live slot: a drain never reads beside one.
     drain(settings, STAGES["ingestion"])
-    return count
+    return opened
+
+
+def _next_at_work(where: Where, pid: Callable[[], int | None]) -> int:
+    """The process that has committed something since it is looked at."""
+    before, found = committed(where, "ingestion"), list[int]()
+
+    def look() -> bool:
+        there = pid()
+        if there is not None and committed(where, "ingestion") != before:
+            found.append(there)
+        return bool(found)
+
+    seconds_until(look, lambda: "the stage commits nothing")
+    return found[0]
 
 
 def verdict(settings: Settings, folder: Path) -> dict[str, Any]:
@@ -58,19 +81,8 @@ def verdict(settings: Settings, folder: Path) -> dict[str, Any]:
         for stage in READS:
             if stage != "ingestion":
                 drain(asking, STAGES[stage])
-    command = [sys.executable, "-m", "tests.failure.verify", *_files(folder)]
+    command = [sys.executable, "-m", "tests.failure.verify", *files_of(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
-
-
-def _files(folder: Path) -> list[str]:
-    return ["--inputs", str(folder / "inputs.jsonl"), "--where", str(folder / "where.json")]
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the stage commits nothing"
-        time.sleep(0.1)
