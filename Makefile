@@ -31,8 +31,8 @@ down: ## stop everything in order; the data stay
 test: $(STAMP) ## all tests, on real services of their own
 	@"$(VENV)/bin/python" -m pytest $(TEST_FLAGS)
 
-test-failure: $(STAMP) ## only the tests that kill processes on purpose
-	@"$(VENV)/bin/python" -m pytest -m failure $(TEST_FLAGS)
+test-failure: $(STAMP) ## the failure suite at full size: up to an hour (FRAUD_FAILURE_SIZE=0.1 for a quick look)
+	@"$(VENV)/bin/python" -m pytest -m long tests/failure/longer
 
 check: $(STAMP) ## style and types
 	@"$(VENV)/bin/ruff" check .

@@ -13,7 +13,7 @@ from fraud_platform.adapters.kafka_errors import is_final, raise_for
 from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
-from fraud_platform.errors import InputLost
+from fraud_platform.errors import BrokerUnavailable, InputLost
 from fraud_platform.failpoints import Point, reach
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage
@@ -76,7 +76,9 @@ class KafkaLog(Log):
         self._held = False
         # First the producer: this aborts what a dead owner of the slot left open, so that its offsets are stable.
         self._producer = TransactionalProducer(settings, naming.transactional_id(stage, slot))
-        self._config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
+        config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
+        self._config = {**config, "error_cb": self._on_error}
+        self._is_cut_off = False
         self._consumer = open_client(Consumer, self._config)
         self._topics = [naming.topic(topic) for topic in stage.reads]
         self._is_subscribed = False  # joins with the first poll: nobody may own partitions and not read them
@@ -88,6 +90,8 @@ class KafkaLog(Log):
         self._subscribe()
         generation = self.generation
         messages = self._consume(timeout_s)
+        if self._is_cut_off and not self._held:
+            raise BrokerUnavailable("Kafka went away.")
         if self._unsettled is not None:
             self._settle()
         if generation != self.generation or self._held:
@@ -114,6 +118,11 @@ class KafkaLog(Log):
         except KafkaException as error:
             raise_for(error.args[0], "read")
         return messages
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Note that no broker is there: what the clients know of coordinators may be wrong when one comes back."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self._is_cut_off = True
 
     def _batch(self, messages: Sequence[Message]) -> Batch:
         records: list[Record] = []
@@ -221,12 +230,14 @@ class KafkaLog(Log):
 
     def recover(self) -> None:
         """See `Log.recover`."""
-        self._held = False
+        if self._is_cut_off and self._producer.is_open:
+            self._producer.drop()
         if not self._producer.is_open:
             self._producer.reopen()
             self._rejoin()
         elif self._unsettled is None:
             self._unsettled = [TopicPartition(tp.topic, tp.partition) for tp in self._assigned]
+        self._held = False
         self._forget()
 
     def _rejoin(self) -> None:
@@ -238,7 +249,7 @@ class KafkaLog(Log):
         old = [self._consumer]
         self._consumer = open_client(Consumer, self._config)
         threading.Thread(target=old.clear, name="old-consumer", daemon=True).start()
-        self._is_subscribed = False
+        self._is_subscribed = self._is_cut_off = False
         self._unsettled = None
         self._assigned = []
 

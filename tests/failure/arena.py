@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,12 @@ from tests.conftest import SERVICES, fresh_settings
 from tests.failure.evidence import READS
 from tests.failure.inputs import make_inputs
 from tests.failure.lines import save
+from tests.failure.plain import Where
 from tests.failure.plan import Stops
 from tests.failure.slots import Slots, environment_of, save_where, where_of
 from tests.failure.storm import Storm
 from tests.failure.traffic import Traffic, files_of
+from tests.failure.witness import Witness
 from tests.validator_api.service import started_validator
 
 SEED = int(os.environ.get("FRAUD_FAILURE_SEED") or random.SystemRandom().randrange(1_000_000))
@@ -55,6 +57,8 @@ class Verdict:
     unexpected: list[tuple[str, int]] = field(default_factory=list)
     exits: Mapping[str, int] = field(default_factory=dict)
     stop_seconds: float = 0.0
+    seen_otherwise: int = -1
+    """Results that a reader who looked on all the time saw twice, not at all, or beyond those that are there."""
     exit_code: int = -1
     report: Mapping[str, Any] = field(default_factory=dict)
 
@@ -67,6 +71,7 @@ class Verdict:
 class Arena:
     """A live platform under traffic; `verdict` is there once the block is left."""
 
+    where: Where
     stack: Stack
     validator: Validator
     slots: Slots
@@ -77,13 +82,18 @@ class Arena:
 
 @contextmanager
 def arena(
-    folder: Path, *, records: int, rate: float, stops: Stops | None = None, services: tuple[str, ...] = SERVICES
-) -> Iterator[Arena]:
-    """Leave the block when the storm is over: the traffic is completed, read to its end, and judged."""
+    folder: Path, *, records: int, rate: float, stops: Stops | None = None, more_slots: Sequence[str] = (),
+    own: Callable[[Where, str], Mapping[str, Mapping[str, str]]] = lambda _, __: {}, reserve: float = RESERVE,
+) -> Iterator[Arena]:  # fmt: skip
+    """Leave the block when the storm is over: the traffic is completed, read to its end, and judged.
+
+    `own` is told the addresses and the validator's, and says which variables only one process sees. There are
+    `reserve` times as many lines as `records`.
+    """
     print(f"FRAUD_FAILURE_SEED={SEED}")
     dice = random.Random(SEED)
-    save(make_inputs(RESERVE * records, seed=SEED), folder / "inputs.jsonl")
-    with running(folder / "stack", services=services) as stack:
+    save(make_inputs(round(reserve * records), seed=SEED), folder / "inputs.jsonl")
+    with running(folder / "stack", services=SERVICES) as stack:
         validator = Validator()
         changes = {"FRAUD_VALIDATOR_URL": f"{validator.address}/validate", "FRAUD_LAKE_FLUSH_SECONDS": "0.7"}
         settings = fresh_settings(dict(stack.endpoints), folder / "data", **changes)
@@ -92,15 +102,20 @@ def arena(
         orders = {stage: [stop.order(dice) for stop in of_stage] for stage, of_stage in (stops or {}).items()}
         logs = folder / "logs"
         logs.mkdir()
-        slots = Slots(list(READS), environment_of(settings, dict(stack.endpoints)), logs, orders=orders)
+        where, environment = where_of(settings), environment_of(settings, dict(stack.endpoints))
+        alone = own(where, validator.address)
+        slots = Slots([*READS, *more_slots], environment, logs, orders=orders, own=alone)
         traffic = Traffic(folder, rate=rate, at_least=records)
-        found = Arena(stack, validator, slots, traffic, Storm(where_of(settings), slots, traffic, dice), Verdict())
+        witness = Witness(where)
+        found = Arena(where, stack, validator, slots, traffic, Storm(where, slots, traffic, dice), Verdict())
         try:
             yield found
             found.verdict.sent = traffic.finish()
             found.storm.wait_until_all_is_read()
+            found.verdict.seen_otherwise = witness.differences()
         finally:
             traffic.kill()
+            witness.leave()
             began = time.monotonic()
             found.verdict.exits = slots.stop(STOP_S)
             found.verdict.stop_seconds = time.monotonic() - began

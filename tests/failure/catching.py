@@ -33,6 +33,14 @@ def uncommitted(where: Where, stage: str) -> int:
         )
 
 
+def lag(where: Where, stage: str) -> int:
+    """What the stage has left to read, counted by offsets as monitoring tools do: markers count."""
+    at = committed(where, stage)
+    with Topics(where) as topics:
+        ends = {(topic, number): end for topic in READS[stage] for number, end in topics.ends(topic).items()}
+    return sum(end - at.get(place, 0) for place, end in ends.items())
+
+
 @contextlib.contextmanager
 def frozen(pids: Sequence[int]) -> Iterator[None]:
     """The processes stand still inside the block, the first one first; those still there go on after it."""

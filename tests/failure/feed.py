@@ -40,6 +40,7 @@ def feed(
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "linger.ms": 1,
+            "reconnect.backoff.max.ms": 500,  # what it measures is the platform, not its own way back
             "log_level": 0,
         }
     )

@@ -85,6 +85,11 @@ class Topics:
         assert found.error is None, f"{name}: {found.error}"
         return [TopicPartition(name, number) for number in sorted(found.partitions)]
 
+    def ends(self, topic: str) -> dict[int, int]:
+        """The last stable offset of each partition."""
+        assigned = self.partitions(topic)
+        return {each.partition: self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in assigned}
+
     def read(self, topic: str, starts: Mapping[int, int] | None = None, *, wait: bool = True) -> list[Row]:
         """Every committed record from the beginning, or from `starts`, to the present end.
 

@@ -11,12 +11,14 @@ KILL, OUTLIVE = "kill", "outlive"
 class Stop:
     """Where a stage's process stops itself, at one of the first `up_to` passes, and what is done to it then.
 
-    `kill`: kill -9. `outlive`: another process takes over its slot, and then it goes on as a zombie.
+    `kill`: kill -9. `outlive`: another process takes over its slot, and at least `asleep_s` later it goes on as a
+    zombie.
     """
 
     point: str
     up_to: int = 1
     then: str = KILL
+    asleep_s: float = 0.0
 
     def order(self, dice: random.Random) -> str:
         return f"{self.point}:{dice.randint(1, self.up_to)}"

@@ -68,9 +68,11 @@ class Slots:
 
     def __init__(
         self, stages: Sequence[str], environment: dict[str, str], logs: Path,
-        *, orders: Mapping[str, Sequence[str]] | None = None,
+        *, orders: Mapping[str, Sequence[str]] | None = None, own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:  # fmt: skip
+        """`own` = variables that only one process sees."""
         self._environment = environment
+        self._own = own or {}
         self._logs = logs
         self._orders = {stage: list(points) for stage, points in (orders or {}).items()}
         self._lock = threading.RLock()
@@ -86,7 +88,8 @@ class Slots:
         if orders := self._orders.get(name):
             command += ["--stop-at", orders.pop(0)]
         with (self._logs / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            environment = {**self._environment, **self._own.get(name, {})}
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def _keep_alive(self) -> None:
         while not self._stopping.wait(CHECK_S):
@@ -123,6 +126,11 @@ class Slots:
     @property
     def pids(self) -> list[int]:
         return [process.pid for process in list(self.processes.values())]
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each process has used since its start."""
+        times = {name: psutil.Process(process.pid).cpu_times() for name, process in self.processes.items()}
+        return {name: spent.user + spent.system for name, spent in times.items()}
 
     def stop(self, timeout_s: float) -> dict[str, int]:
         """SIGTERM to all; their exit codes. One that does not leave within `timeout_s` is killed."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.failure.catching import committed, kill_in_the_middle, uncommitted
 from tests.failure.evidence import LEDGER, READS
 from tests.failure.plain import Topics, Where
-from tests.failure.plan import KILL, Stops
+from tests.failure.plan import KILL, Stop, Stops
 from tests.failure.slots import Slots, is_stopped
 from tests.failure.traffic import Traffic
 from tests.failure.watching import PATIENCE_S, seconds_until
@@ -56,7 +56,7 @@ class Storm:
             if stop.then == KILL:
                 kills.append(self._kill(stage, stop.point))
             else:
-                zombies.append(self._outlive(stage, stop.point))
+                zombies.append(self._outlive(stage, stop))
         return kills, zombies
 
     def _next_stopped(self, stages: Sequence[str]) -> str:
@@ -84,13 +84,14 @@ class Storm:
         seconds_until(lambda: uncommitted(self._where, stage) > 0, lambda: f"{stage} has no input")
         return uncommitted(self._where, stage)
 
-    def _outlive(self, stage: str, point: str) -> Zombie:
+    def _outlive(self, stage: str, stop: Stop) -> Zombie:
         """Let another process take the slot and get on, then wake the first one up."""
         count, before = self._open_input(stage), committed(self._where, stage)
         zombie = self._slots.displace(stage)
-        seconds_until(lambda: committed(self._where, stage) != before, lambda: f"{stage} is not taken over")
+        with at_least(stop.asleep_s):
+            seconds_until(lambda: committed(self._where, stage) != before, lambda: f"{stage} is not taken over")
         zombie.send_signal(signal.SIGCONT)
-        return Zombie(stage, point, count, zombie.wait(PATIENCE_S))
+        return Zombie(stage, stop.point, count, zombie.wait(PATIENCE_S))
 
     def kill_at_random(self, count: int) -> list[Kill]:
         """kill -9 at moments of chance, of different stages as long as there are any."""

@@ -113,6 +113,10 @@ def test_every_input_has_its_outcome_exactly_once_everywhere(trial: Trial) -> No
     assert sum(trial.verdict.report["fates"].values()) == trial.verdict.sent
 
 
+def test_a_reader_who_looked_on_all_the_time_saw_each_result_once(trial: Trial) -> None:
+    assert trial.verdict.seen_otherwise == 0
+
+
 def test_a_stop_that_is_asked_for_ends_cleanly_in_time(trial: Trial) -> None:
     assert trial.verdict.exits == dict.fromkeys(READS, 0)
     assert trial.verdict.stop_seconds < 15

@@ -16,6 +16,7 @@ class Traffic:
         self._inputs = folder / "inputs.jsonl"
         command = [sys.executable, "-m", "tests.failure.feed", *files_of(folder)]
         command += ["--rate", str(rate), "--at-least", str(at_least)]
+        self._sent: int | None = None
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     @property
@@ -28,16 +29,19 @@ class Traffic:
 
     def finish(self) -> int:
         """Let it send what is still missing, and return how many records there are."""
+        if self._sent is not None:
+            return self._sent
         self._process.terminate()
         told, _ = self._process.communicate(timeout=FINISH_S)
         assert self._process.returncode == 0, "an input did not arrive"
-        sent = int(told)
-        save(list(read(self._inputs))[:sent], self._inputs)
-        return sent
+        self._sent = int(told)
+        save(list(read(self._inputs))[: self._sent], self._inputs)
+        return self._sent
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        if self.is_flowing:
+            self._process.kill()
+            self._process.communicate()
 
 
 def files_of(folder: Path) -> list[str]:

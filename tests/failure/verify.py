@@ -8,11 +8,12 @@ import argparse
 import json
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tests.failure import checks, ledger_checks
-from tests.failure.evidence import LEDGER, STORED, Evidence, gather
+from tests.failure.evidence import LEDGER, READS, STORED, Evidence, gather
 from tests.failure.lines import read
 from tests.failure.plain import Where
 
@@ -31,8 +32,15 @@ def counts_of(evidence: Evidence) -> dict[str, Any]:
         "s3": {topic: len(evidence.lake[topic]) for topic in STORED},
         "mongodb": {name: len(evidence.documents[topic]) for topic, name in STORED.items()},
         "transactions_with_records": dict(busy),
+        "longest_pause_s": {stage: longest_pause(evidence, stage) for stage in READS},
         "outcomes": {f"{stage} {name}": n for (stage, name), n in sorted(ledger_checks.outcomes(evidence).items())},
     }
+
+
+def longest_pause(evidence: Evidence, stage: str) -> float:
+    """The most seconds between two entries of the stage in the ledger."""
+    times = sorted(entry["committed_at"] for entry in evidence.values[LEDGER] if entry["stage"] == stage)
+    return max(((later - earlier).total_seconds() for earlier, later in pairwise(times)), default=0.0)
 
 
 def main() -> int:

@@ -1,0 +1,103 @@
+"""What the platform needs goes away, comes late, lies, or comes and goes."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.failure.arena import SEED, arena
+from tests.failure.evidence import READS
+from tests.failure.flaky_validator import flaky_validator
+from tests.failure.late_broker import LateBroker, late_broker
+from tests.failure.longer.conftest import kept_its_word
+from tests.failure.watching import seconds_until
+
+pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+
+BROKER_DOWN_S = (3, 7, 11, 15, 20)
+TOO_LATE_S = 12.0
+"""Longer than a commit is waited for."""
+GUESTS = ("ingestion.1", "ingestion.2")
+SESSION_AND_TRANSACTION_S = 20
+FLAKY_S = 300
+FEW_CALLS = 1.3
+
+
+def test_every_stage_goes_on_by_itself_after_each_crash_of_the_broker(folder, sized, note) -> None:
+    downs = BROKER_DOWN_S[: sized(len(BROKER_DOWN_S))]
+    back = {}
+    with arena(folder, records=sized(20_000), rate=80) as site:
+        for down_s in downs:
+            site.storm.wait_for_progress()
+            with site.stack.held_down("kafka"):
+                time.sleep(down_s)
+            site.stack.wait_ready()
+            back[down_s] = max(site.storm.wait_for_progress().values())
+    note(records=site.verdict.sent, crashes=len(downs), seconds_until_all_stages_commit_by_seconds_down=back)
+    kept_its_word(site.verdict)
+
+
+def test_slots_that_come_and_go_all_the_time_lose_and_repeat_nothing(folder, sized, note) -> None:
+    rounds = sized(8)
+    with arena(folder, records=sized(20_000), rate=80) as site:
+        codes = [site.storm.come_and_go(GUESTS) for _ in range(rounds)]
+    pause = site.verdict.report["longest_pause_s"]["ingestion"]
+    note(records=site.verdict.sent, protocol="classic, eager", rebalances=4 * rounds, longest_pause_s=pause)
+    kept_its_word(site.verdict)
+    assert codes == [dict.fromkeys(GUESTS, 0)] * rounds
+    assert pause < SESSION_AND_TRANSACTION_S
+
+
+@pytest.mark.parametrize("what", ["request", "reply"])
+def test_a_commit_that_the_broker_hears_of_or_answers_too_late_tears_nothing(folder, sized, note, what) -> None:
+    count, proxies = sized(10), list[LateBroker]()
+    with ExitStack() as opened:
+
+        def through_proxy(where, _):
+            proxies.append(opened.enter_context(late_broker(where.bootstrap)))
+            return {"ingestion": {"KAFKA_BOOTSTRAP_SERVERS": proxies[0].address}}
+
+        with arena(folder, records=sized(10_000), rate=60, own=through_proxy) as site:
+            (proxy,) = proxies
+            pauses = []
+            for number in range(count):
+                site.storm.wait_for_progress(["ingestion"])
+                proxy.hold(what, TOO_LATE_S)
+                seconds_until(lambda number=number: proxy.held > number, lambda: "no transaction ends")
+                pauses.append(site.storm.wait_for_progress(["ingestion"])["ingestion"])
+    note(records=site.verdict.sent, late=f"{proxy.held} {what}s", seconds_until_the_next_commit=max(pauses))
+    kept_its_word(site.verdict)
+
+
+def test_a_validator_that_is_away_costs_time_and_nothing_else(folder, sized, note) -> None:
+    away_s = sized(300)
+    with arena(folder, records=sized(20_000), rate=60) as site:
+        site.storm.wait_for_progress()
+        site.validator.down()
+        time.sleep(away_s)
+        site.validator.up()
+        back = site.storm.wait_for_progress(["validation"])["validation"]
+    note(records=site.verdict.sent, away_s=away_s, seconds_until_the_next_result=back)
+    kept_its_word(site.verdict)
+
+
+def test_a_validator_that_fails_every_fifth_time_is_asked_little_more(folder, sized, note) -> None:
+    flaky = []
+    with ExitStack() as opened:
+
+        def through_it(_, address):
+            service, server = opened.enter_context(flaky_validator(address, share=0.2, seed=SEED))
+            flaky.append(service)
+            return {"validation": {"FRAUD_VALIDATOR_URL": server.url}}
+
+        with arena(folder, records=sized(20_000), rate=60, own=through_it) as site:
+            site.storm.wait_for_progress()
+            time.sleep(sized(FLAKY_S))
+    (service,) = flaky
+    report = site.verdict.report
+    judged = report["topics"]["unidentified-transactions"]
+    calls = round(service.asked / judged, 2)
+    note(records=site.verdict.sent, judged=judged, asked=service.asked, questions_per_record=calls)
+    kept_its_word(site.verdict)
+    assert calls <= FEW_CALLS
+    assert set(READS) == set(report["transactions_with_records"])
