@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -13,7 +14,7 @@ from fraud_platform.adapters.kafka_errors import is_final, raise_for
 from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
-from fraud_platform.errors import BrokerUnavailable, InputLost
+from fraud_platform.errors import BrokerUnavailable, Fenced, InputLost
 from fraud_platform.failpoints import Point, reach
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage
@@ -25,6 +26,8 @@ MAX_BATCH_BYTES = 16 * MIB
 GATHER_S = 0.005  # a transaction begun right after the last one waits 20 ms in librdkafka, 5 ms later it does not
 CALL_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
+HEARTBEAT_MS = 2_000
+SUCCESSOR_KNOWN_S, CHECK_S = 2 * HEARTBEAT_MS / 1000 + 1, 0.1
 UNSUBSCRIBE_POLLS, UNSUBSCRIBE_POLL_S = 6, 0.05
 
 ResumePoints = Callable[[Sequence[Partition]], Mapping[Partition, int]]
@@ -44,7 +47,7 @@ def consumer_config(settings: Settings, group: str, instance: str) -> dict[str, 
         # Eager: a rebalance takes everything, so nothing half-done survives one.
         "partition.assignment.strategy": "range",
         "session.timeout.ms": 10_000,
-        "heartbeat.interval.ms": 2_000,
+        "heartbeat.interval.ms": HEARTBEAT_MS,
         # The default of 1000 puts the fetcher to sleep for a second each time its queue is full.
         "fetch.queue.backoff.ms": 5,
         "queued.max.messages.kbytes": MAX_BATCH_BYTES // 1024,
@@ -74,7 +77,6 @@ class KafkaLog(Log):
         self._unsettled: list[TopicPartition] | None = None
         self._assigned: list[TopicPartition] = []
         self._held = False
-        # First the producer: this aborts what a dead owner of the slot left open, so that its offsets are stable.
         self._producer = TransactionalProducer(settings, naming.transactional_id(stage, slot))
         config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
         self._config = {**config, "error_cb": self._on_error}
@@ -87,7 +89,11 @@ class KafkaLog(Log):
 
     def poll(self, timeout_s: float) -> Batch:
         """See `Log.poll`."""
-        self._subscribe()
+        if not self._held and not self._producer.is_open:
+            self._producer.reopen()
+        if self._producer.is_open:
+            # Not before: opening aborts what a dead owner of the slot left open, so that its offsets are stable.
+            self._subscribe()
         generation = self.generation
         messages = self._consume(timeout_s)
         if self._is_cut_off and not self._held:
@@ -223,8 +229,25 @@ class KafkaLog(Log):
         if not positions:
             raise ValueError("a commit needs at least one position")
         offsets = [TopicPartition(p.topic, p.number, at.offset, at.metadata) for p, at in positions.items()]
-        self._producer.transact(outputs, offsets, self._consumer.consumer_group_metadata())
+        try:
+            self._producer.transact(outputs, offsets, self._consumer.consumer_group_metadata())
+        except Fenced:
+            self._ask_for_a_successor()
+            raise BrokerUnavailable("Kafka ended a transaction that took too long.") from None
         self.committed.update({p: Committed(at.offset, at.metadata) for p, at in positions.items()})
+
+    def _ask_for_a_successor(self) -> None:
+        """Raise `Fenced` if another process has the slot.
+
+        The broker fences a producer also when its transaction took too long. Who has the slot is known to the
+        group, which tells a displaced member so in its answer to the next heartbeat.
+        """
+        deadline = time.monotonic() + SUCCESSOR_KNOWN_S
+        while time.monotonic() < deadline:
+            for message in self._consume(CHECK_S):
+                error = message.error()
+                if error is not None and is_final(error):
+                    raise_for(error, "read")
 
     # Life cycle -------------------------------------------------------------------------------------
 

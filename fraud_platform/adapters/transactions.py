@@ -47,26 +47,27 @@ class TransactionalProducer:
     """One fixed transactional id. Opening it aborts what an earlier owner left open, and fences that owner.
 
     Any failure costs the client its life: its sequence numbers or its epoch may be unclear, and a new one
-    starts both afresh. `reopen` makes it.
-
-    Raises:
-        BrokerUnavailable: the transaction coordinator does not answer.
-        ConfigurationError: our principal may not use the id.
+    starts both afresh. `reopen` makes it, the first one included.
     """
 
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         self._config = producer_config(settings, transactional_id)
         self._bounded = BoundedCalls()
         self._opening: Producer | None = None
-        self._producer: Producer | None = self._open()
+        self._producer: Producer | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether a transaction can begin; after a failure `reopen` comes first."""
+        """Whether a transaction can begin; at the start and after a failure `reopen` comes first."""
         return self._producer is not None
 
     def reopen(self) -> None:
-        """Replace the client; errors as when the class is made."""
+        """Make a new client; again when there was no answer.
+
+        Raises:
+            BrokerUnavailable: the transaction coordinator does not answer.
+            ConfigurationError: our principal may not use the id.
+        """
         if self._opening is None:
             self.drop()
         self._producer = self._open()
