@@ -168,3 +168,14 @@ def test_a_negative_limit_is_one_sentence():
             envelope=False,
             out=io.StringIO(),
         )
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", [Topic.BANK_TRANSACTIONS, Topic.DEAD_LETTERS])
+def test_an_ssn_is_shown_by_neither_topic_that_holds_one(platform_settings, name):
+    for value in (b'{"sender_details":{"ssn":"900-12-3456"},"n":1}', b'{"ssn":"900123456', b"900-12-3456"):
+        _produce(platform_settings, name, value)
+    out = io.StringIO()
+    topic(platform_settings, name, from_beginning=True, limit=None, follow=False, envelope=True, out=out)
+    assert out.getvalue().count("***") >= 3
+    assert "3456" not in out.getvalue()
