@@ -166,7 +166,7 @@ def _await_stages(settings: Settings, stages: Stages, console: Console) -> None:
             if time.monotonic() > deadline:
                 raise ConfigurationError(
                     f"Not consuming after {CONSUMING_WITHIN_S:.0f} s: {', '.join(waiting)};"
-                    " the Dagster UI shows their runs."
+                    " on a busy machine `make up` again goes on waiting; the Dagster UI shows their runs."
                 )
             status.update(f"stages: waiting for {', '.join(waiting)}")
             time.sleep(0.5)

@@ -1,17 +1,21 @@
 """Every program that the compose file calls exists here too, and knows the options that it is given."""
 
+import importlib
 import re
 import socket
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
 import pytest
 
 from fraud_platform.local import probes, registry
-from tests.compose.stack import OURS, words
+from tests.compose.stack import FOLDER, OURS, words
 
+IN_THE_IMAGE = "/etc/fraud-platform/workspace.yaml"
 BIN = Path(sys.executable).parent
 CALLS = {
     **{name: words(name) for name in OURS},
@@ -24,23 +28,40 @@ def choose_one() -> int:
         return int(listener.getsockname()[1])
 
 
-def asked_for_help(call: list[str]) -> list[str]:
-    """The program with its subcommands, up to the first option that is not `-m`, and --help."""
-    end = next((at for at, word in enumerate(call) if word.startswith("-") and word != "-m"), len(call))
-    is_grpc = "grpc" in call
-    end = call.index("grpc") + 1 if is_grpc else end
-    names = [word for word in call[:end] if not word.startswith("/")]
-    return [str(BIN / names[0]), *names[1:], "--help"]
+def of(*programs: str) -> list[str]:
+    return [name for name, call in CALLS.items() if call[0] in programs]
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_a_called_program_exists_and_knows_its_options(name: str):
-    done = subprocess.run(asked_for_help(CALLS[name]), capture_output=True, text=True, check=True, timeout=60)
-    known = set(re.findall(r"(?<![\w-])--?[\w-]+", done.stdout + done.stderr))
-    if CALLS[name][0] == "rclone":  # tells of its global options in a place of their own
-        known |= set(re.findall(r"--[\w-]+", subprocess.check_output([BIN / "rclone", "help", "flags"], text=True)))
-    own = CALLS[name][2:] if CALLS[name][0] == "python" else CALLS[name]
-    assert {word for word in own if re.fullmatch(r"--?[a-z][\w-]*", word)} - known == set()
+@pytest.mark.parametrize("name", of("dagster", "dagster-daemon", "dagster-webserver"))
+def test_dagsters_programs_take_the_call_as_it_stands(name: str):
+    program, *call = [word.replace(IN_THE_IMAGE, str(FOLDER / "workspace.yaml")) for word in CALLS[name]]
+    (script,) = entry_points(group="console_scripts", name=program)
+    module = importlib.import_module(script.module)
+    command = module.dagster_webserver if program == "dagster-webserver" else module.cli
+    while isinstance(command, click.Group):
+        command = command.commands[call.pop(0)]
+    with command.make_context(program, call) as context:
+        assert context.args == []
+
+
+@pytest.mark.parametrize("name", of("python"))
+def test_our_modules_exist_and_know_their_options(name: str):
+    call = CALLS[name]
+    done = subprocess.run(
+        [sys.executable, *call[1:3], "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert options(call[3:]) <= options(done.stdout.split())
+
+
+def test_rclone_knows_its_options():
+    (name,) = of("rclone")
+    said = subprocess.check_output([BIN / "rclone", "serve", "s3", "--help"], text=True)
+    said += subprocess.check_output([BIN / "rclone", "help", "flags"], text=True)
+    assert options(CALLS[name]) <= options(said.split())
+
+
+def options(said: list[str]) -> set[str]:
+    return {found for word in said for found in re.findall(r"(?<![\w-])--[a-z][\w-]*", word)}
 
 
 def test_the_validators_health_check_passes_on_the_real_one():
