@@ -8,6 +8,7 @@ import json
 import threading
 from importlib import resources
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -16,6 +17,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import TOPICS, Topic
 
 TIMEOUT_S = (2.0, 5.0)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _OK, _CLIENT_ERROR, _NOT_FOUND, _SERVER_ERROR = 200, 400, 404, 500
 _REFUSED = frozenset({401, 403})
 _SCHEMA_NOT_FOUND = 40403
@@ -42,16 +44,22 @@ def load_schema(name: str) -> dict[str, Any]:
     return schema
 
 
+def open_session(settings: Settings) -> requests.Session:
+    """A session with the registry's user; a proxy of the environment is no way to this machine itself."""
+    session = requests.Session()
+    session.trust_env = urlsplit(settings.require("SCHEMA_REGISTRY_URL")).hostname not in _LOOPBACK
+    if settings.schema_registry_user and settings.schema_registry_password:
+        session.auth = (settings.schema_registry_user, settings.schema_registry_password.get_secret_value())
+    return session
+
+
 class SchemaRegistry:
     """Registers our schemas and resolves ids; answers are cached, since an id never changes its schema."""
 
     def __init__(self, settings: Settings) -> None:
         self._base = settings.require("SCHEMA_REGISTRY_URL").rstrip("/")
         self._naming = settings.naming
-        self._session = requests.Session()
-        if settings.schema_registry_user and settings.schema_registry_password:
-            password = settings.schema_registry_password.get_secret_value()
-            self._session.auth = (settings.schema_registry_user, password)
+        self._session = open_session(settings)
         self._schemas: dict[int, dict[str, Any]] = {}
         self._lock = threading.Lock()
 

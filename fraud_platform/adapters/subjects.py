@@ -2,7 +2,7 @@
 
 import requests
 
-from fraud_platform.adapters.registry import TIMEOUT_S
+from fraud_platform.adapters.registry import TIMEOUT_S, open_session
 from fraud_platform.errors import ConfigurationError, RegistryUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import TOPICS, Topic
@@ -21,10 +21,9 @@ def topics_without_schema(settings: Settings) -> list[Topic]:
 
 def _subjects(settings: Settings) -> set[str]:
     address = settings.require("SCHEMA_REGISTRY_URL").rstrip("/")
-    user, password = settings.schema_registry_user, settings.schema_registry_password
-    auth = (user, password.get_secret_value()) if user and password else None
     try:
-        answer = requests.get(f"{address}/subjects", auth=auth, timeout=TIMEOUT_S)
+        with open_session(settings) as session:
+            answer = session.get(f"{address}/subjects", timeout=TIMEOUT_S)
         found = answer.json() if answer.ok else None
     except requests.RequestException as error:
         raise RegistryUnavailable(f"The Schema Registry does not answer ({type(error).__name__}).") from None

@@ -5,7 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from fraud_platform.adapters.registry import SchemaRegistry, UnknownSchema, UnusableSchema, load_schema
+from fraud_platform.adapters.registry import (
+    SchemaRegistry,
+    UnknownSchema,
+    UnusableSchema,
+    load_schema,
+    open_session,
+)
+from fraud_platform.adapters.subjects import topics_without_schema
 from fraud_platform.errors import ConfigurationError, RegistryUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
@@ -17,7 +24,9 @@ NOT_FOUND = {"error_code": 40403, "message": "Schema 7 not found."}
 
 @contextmanager
 def answering(answer: bytes | Callable[[], bytes]) -> Iterator[tuple[HostileServer, SchemaRegistry]]:
-    def behave(_seen: Seen, _connection: socket.socket) -> bytes:
+    def behave(seen: Seen, _connection: socket.socket) -> bytes:
+        if seen.path.startswith("/subjects/"):
+            return reply(200, [1])
         return answer if isinstance(answer, bytes) else answer()
 
     with hostile(behave) as server:
@@ -87,3 +96,26 @@ def test_a_schema_that_is_no_avro_is_a_fault_of_the_record(answer: dict[str, str
 def test_registering_understands_no_page_of_a_proxy() -> None:
     with answering(reply(200, b"<html>welcome</html>")) as (_, registry), pytest.raises(RegistryUnavailable):
         registry.register(Topic.USERS)
+
+
+@pytest.mark.services
+def test_a_proxy_of_the_shell_does_not_stand_before_the_embedded_registry(
+    platform_settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert SchemaRegistry(platform_settings).register_all()
+    assert topics_without_schema(platform_settings) == []
+
+
+def test_a_registry_elsewhere_is_asked_through_the_proxy_and_with_its_user():
+    environment = {
+        "SCHEMA_REGISTRY_URL": "https://registry.example.com",
+        "SCHEMA_REGISTRY_USER": "ann",
+        "SCHEMA_REGISTRY_PASSWORD": "secret",
+    }
+    session = open_session(Settings.from_environment(environment, embedded={}))
+    assert session.trust_env
+    assert session.auth == ("ann", "secret")
