@@ -76,7 +76,9 @@ def _stage(row: StageRow) -> Finding:
     if not row.keeper_on:
         return note(row.name, "It is switched off.", f"{start} switches it on.")
     if row.slots_live is None:
-        return note(row.name, "Whether its slots live is unknown.", "Mend Kafka first.")
+        return note(
+            row.name, "Whether its slots live is unknown.", "Ask again in a moment, or mend Kafka if it is away."
+        )
     if row.slots_live < row.slots_wanted:
         return problem(
             row.name,
