@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from fraud_platform.adapters.bounded import BoundedCalls
 from fraud_platform.adapters.kafka_config import client_config, open_client
-from fraud_platform.adapters.kafka_errors import is_final, raise_for
+from fraud_platform.adapters.kafka_errors import is_final, is_forbidden, raise_for
 from fraud_platform.core.log import OutputRefused
 from fraud_platform.core.outcome import Outgoing
 from fraud_platform.errors import BrokerUnavailable
@@ -112,6 +112,8 @@ class TransactionalProducer:
             if refused:
                 reason = f"the broker refuses an output for {refused[0].topic}: {error.name()}"
                 raise OutputRefused(refused, reason, by_timestamp=error.code() == KafkaError.INVALID_TIMESTAMP)
+        if error.code() == KafkaError._INCONSISTENT:  # noqa: SLF001 - "messages failed delivery", and not why
+            self._accepts(outputs)
         raise_for(error, "commit")
 
     def _refused(self, outputs: Sequence[Outgoing], code: int) -> list[Outgoing]:
@@ -136,15 +138,17 @@ class TransactionalProducer:
     def _accepts(self, outputs: Sequence[Outgoing]) -> bool:
         """Whether the broker takes the outputs, in a transaction that is never committed.
 
+        Raises ConfigurationError when it is because we may not write their topic.
+
         Only here do we listen to delivery reports: a fatal error during one comes out of the client as
         SystemError, and the common path has no need of them.
         """
-        failed: list[KafkaError] = []
+        failed: list[tuple[KafkaError, Message]] = []
         producer = self._open()
         deadline = time.monotonic() + CALL_TIMEOUT_S
         try:
             producer.begin_transaction()
-            _produce(producer, outputs, on_delivery=lambda error, _: failed.append(error) if error else None)
+            _produce(producer, outputs, on_delivery=lambda error, m: failed.append((error, m)) if error else None)
             while not failed and producer.flush(_TRIAL_POLL_S):
                 if time.monotonic() > deadline:
                     raise BrokerUnavailable("Kafka takes no outputs.")
@@ -152,6 +156,9 @@ class TransactionalProducer:
             if error.args[0].code() not in _REFUSED:
                 raise_for(error.args[0], "commit")
             return False
+        for reason, message in failed:
+            if is_forbidden(reason):
+                raise_for(reason, f"write {message.topic()}")
         return not failed
 
     def _open(self) -> Producer:

@@ -40,7 +40,7 @@ def allow(inside: str, user: str, rights: Iterable[Right]) -> None:
         removed.result(20)
     bindings = [
         AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
-        for kind, name, pattern, operation in rights
+        for kind, name, pattern, operation in set(rights)
     ]
     for made in admin.create_acls(bindings).values() if bindings else ():
         made.result(20)

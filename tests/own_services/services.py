@@ -1,7 +1,9 @@
 """A broker, a MongoDB and an S3 as an operations team runs them: locked, and started apart from the platform."""
 
+import ctypes
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from tests.own_services.certificates import Authority
 
 SECRETS = {name: secrets.token_hex(12) for name in ("platform", "newcomer", "mongo", "s3")}
 WITHIN_S = 120.0
+_PR_SET_PDEATHSIG = 1
 
 _BROKER = """\
 process.roles=broker,controller
@@ -63,6 +66,7 @@ class OwnServices:
     authority: Authority
     stranger: Authority
     bucket: str
+    folder: Path
 
     def environment(self) -> dict[str, str]:
         """The settings of a platform that uses them, as a user writes them."""
@@ -102,7 +106,9 @@ def own_services(folder: Path) -> Iterator[OwnServices]:
         _await(lambda: _opened(ports[3], authority.ca), mongo, folder)
         _await(lambda: answers(ports[4], "/", status=None), s3, folder)
         kafka, inside, mongodb = (f"127.0.0.1:{ports[n]}" for n in (0, 1, 3))
-        yield OwnServices(kafka, inside, mongodb, f"http://127.0.0.1:{ports[4]}", authority, stranger, "own-lake")
+        yield OwnServices(
+            kafka, inside, mongodb, f"http://127.0.0.1:{ports[4]}", authority, stranger, "own-lake", folder
+        )
 
 
 def _kafka(stack: ExitStack, home: Path, ports: list[int], certificate: Path) -> "subprocess.Popen[bytes]":
@@ -159,9 +165,15 @@ def _start(
     stack: ExitStack, home: Path, command: list[str], more: Mapping[str, str] | None = None
 ) -> "subprocess.Popen[bytes]":
     log = stack.enter_context((home.parent / f"{home.name}.log").open("wb"))
-    process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(more or {})})
+    environment = {**os.environ, **(more or {})}
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, preexec_fn=_die_with_parent)  # noqa: PLW1509
     stack.callback(_end, process)
     return process
+
+
+def _die_with_parent() -> None:
+    """Nothing outlives a test run that was killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
