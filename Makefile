@@ -8,6 +8,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 PLATFORM := $(VENV)/bin/fraud-platform
 UP_FLAGS ?=
+BENCH ?=
 TEST_FLAGS ?= --numprocesses 2 --dist loadfile
 
 # One line that says what pip is at; silent when nobody watches.
@@ -17,7 +18,7 @@ END { if (tty) printf "\r\033[K" }
 endef
 export PROGRESS
 
-.PHONY: help install venv up down test test-failure check clean
+.PHONY: help install venv up down test test-failure bench check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -33,6 +34,9 @@ test: $(STAMP) ## all tests, on real services of their own
 
 test-failure: $(STAMP) ## the failure suite at full size: up to an hour (FRAUD_FAILURE_SIZE=0.1 for a quick look)
 	@"$(VENV)/bin/python" -m pytest -m long tests/failure/longer
+
+bench: $(STAMP) ## benchmarks on services of their own; one of them: make bench BENCH=ingestion
+	@"$(VENV)/bin/python" -m tests.bench $(BENCH)
 
 check: $(STAMP) ## style and types
 	@"$(VENV)/bin/ruff" check .
