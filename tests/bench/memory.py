@@ -38,7 +38,7 @@ def memory(site: Site) -> str:
     total = points[-1][0]
     settled = [(at / total, size) for at, size in points if at >= WARM_SHARE * total]
     return "\n".join([
-        f"  {RECORDS:,} transfers in {total:.0f} s;"
-        f" {settled[0][1]:.0f} MB after a third, {settled[-1][1]:.0f} MB at the end",
+        f"  {RECORDS:,} transfers in {total:.0f} s",
+        f"  {settled[0][1]:.0f} MB after a third, {settled[-1][1]:.0f} MB at the end",
         verdict("growth per million", slope(settled), MOST_MB_PER_MILLION, at_least=False, unit=" MB"),
     ])  # fmt: skip

@@ -73,8 +73,8 @@ def drain(site: Site) -> str:
     return "\n".join([
         *lines,
         f"  in MongoDB: {', '.join(f'{count:,} {name}' for name, count in rows.items())}; lake flush {FLUSH_SECONDS} s",
-        f"  {seconds:.1f} s from the start of the processes, whose imports took {sum(start.values()):.1f} processor seconds",
-        f"  {total:.1f} processor seconds from then on, services included",
+        f"  {seconds:.1f} s from the start of the processes, whose start took {sum(start.values()):.1f} CPU seconds",
+        f"  {total:.1f} CPU seconds from then on, services included",
         verdict("first commit to last row, transfers/s", RECORDS / (last - first), TARGET),
         verdict("two cores full, by that processor time", 2 * RECORDS / total, TARGET),
     ])  # fmt: skip
