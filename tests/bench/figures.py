@@ -8,12 +8,11 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Run:
-    """One process's account: records done, wall seconds, processor seconds of all its threads, peak memory."""
+    """One process's account: records done, wall seconds, processor seconds of all its threads."""
 
     records: int
     seconds: float
     cpu: float
-    rss_mb: float = 0.0
 
     @property
     def rate(self) -> float:

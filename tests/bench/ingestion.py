@@ -12,7 +12,7 @@ from tests.bench.figures import Run, cpu_ratio, rate_ratio, runs_table, verdict
 from tests.bench.place import Pair, Site, send, transfers
 
 RECORDS, ROUNDS = 50_000, 3
-QUIX_RECORDS = 20_000
+QUIX_RECORDS = 10_000
 QUIX = "quixstreams==3.28.1"
 LONG_BACKLOG = 1_000_000
 SCHEMA = Path(fraud_platform.__file__).parent / "schemas" / "transaction.avsc"

@@ -1,7 +1,6 @@
 """One slot of a stage, as the platform runs it, until it has done a number of records: `slot.py STAGE COUNT`."""
 
 import json
-import resource
 import sys
 import time
 
@@ -35,8 +34,7 @@ def main() -> None:
         return bool(done)
 
     Worker(log, handler, stop=lambda: False, eager=True).run(until=is_done)
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"records": handler.totals.total(), "seconds": done[0], "cpu": done[1], "rss_mb": rss}))
+    print(json.dumps({"records": handler.totals.total(), "seconds": done[0], "cpu": done[1]}))
 
 
 main()
