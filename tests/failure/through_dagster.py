@@ -21,9 +21,9 @@ from tests.failure.traffic import Traffic, files_of
 from tests.failure.watching import PATIENCE_S, seconds_until
 from tests.validator_api.service import running_validator
 
-RECORDS, RATE = 1_000, 60
-RESERVE = 15
-"""Lines for this many times the traffic: it flows until the last kill is over."""
+RECORDS, RATE = 1_000, 40
+PER_KILL = 3_000
+"""Lines in reserve: the traffic flows until the last kill is over."""
 
 
 def kill_ingestion_under_traffic(
@@ -34,7 +34,7 @@ def kill_ingestion_under_traffic(
     Who replaces the process is the stack's own affair: nothing here starts one. `pid` tells None while there is
     none. Returns what was open at each kill.
     """
-    save(make_inputs(RESERVE * RECORDS, seed=seed), folder / "inputs.jsonl")
+    save(make_inputs(RECORDS + kills * PER_KILL, seed=seed), folder / "inputs.jsonl")
     where = where_of(settings)
     save_where(where, folder / "where.json")
     traffic, dice, opened = Traffic(folder, rate=RATE, at_least=RECORDS), random.Random(seed), list[int]()

@@ -3,39 +3,38 @@
 import os
 import random
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
-from fraud_platform.local.stack import Stack, clean_environment, running
+from fraud_platform.local.stack import Stack
 from fraud_platform.orchestration import control, runs
 from fraud_platform.orchestration.keeper import SlotRun
 from fraud_platform.settings import Settings
-from fraud_platform.topology import INGESTION, STAGES
+from fraud_platform.topology import INGESTION
 from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
+from tests.orchestration.live import (
+    is_replaced,
+    live_stack,
+    pid_at_work,
+    pid_of,
+    run_of_ingestion,
+    seconds_until,
+    status,
+)
 
 pytestmark = [pytest.mark.services, pytest.mark.failure, pytest.mark.timeout(300)]
 
-SERVICES = ("kafka", "registry", "mongod", "s3", "dagster-code", "dagster-daemon")
 KILLS = 2
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose only live stage is ingestion."""
-    folder = tmp_path_factory.mktemp("live")
-    environment = {**clean_environment(), "FRAUD_DATA_DIR": str(folder), "FRAUD_PII_KEY": "a key for tests"}
-    with control.open_instance(Settings.from_environment({"FRAUD_DATA_DIR": str(folder)})) as instance:
-        for stage in STAGES.values():
-            if stage is not INGESTION:
-                control.keeper(instance, stage).off()
-    with running(folder, services=SERVICES, environment=environment) as stack:
+    with live_stack(tmp_path_factory.mktemp("live")) as stack:
         yield stack
-        control.stop_everything(stack.settings())
 
 
 @pytest.fixture
@@ -52,40 +51,7 @@ def home(settings: Settings) -> Iterator[DagsterInstance]:
 @pytest.fixture
 def run(settings: Settings, home: DagsterInstance) -> SlotRun:
     """The run that fills the slot; the keeper is on."""
-    control.start_stage(settings, INGESTION)
-    control.wait_until_consuming(settings, 60)
-    (found,) = working(home)
-    return found
-
-
-def working(home: DagsterInstance) -> list[SlotRun]:
-    return [run for run in runs.in_progress(home, INGESTION) if run.working_since]
-
-
-def pid_at_work(home: DagsterInstance) -> int | None:
-    """The process of the only run that works; None while there is none that lives."""
-    pids = [pid_of(run) for run in working(home)]
-    return pids[0] if len(pids) == 1 and psutil.pid_exists(pids[0]) else None
-
-
-def pid_of(run: SlotRun) -> int:
-    return int(run.process.split(":")[-2])
-
-
-def seconds_until(question: Callable[[], bool], limit_s: float) -> float:
-    begun = time.monotonic()
-    while not question():
-        assert time.monotonic() - begun < limit_s, f"not within {limit_s} s"
-        time.sleep(0.1)
-    return time.monotonic() - begun
-
-
-def is_replaced(home: DagsterInstance, run: SlotRun) -> bool:
-    return any(each.run_id != run.run_id for each in working(home))
-
-
-def status(home: DagsterInstance, run: SlotRun) -> DagsterRunStatus:
-    return home.get_run_by_id(run.run_id).status
+    return run_of_ingestion(settings, home)
 
 
 def test_a_killed_op_is_consuming_again_within_30_s(home: DagsterInstance, run: SlotRun) -> None:

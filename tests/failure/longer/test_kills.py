@@ -24,7 +24,7 @@ def times(count: int, stops: Stops) -> Stops:
 
 def test_kills_at_every_point_and_at_random_lose_and_repeat_nothing(folder, sized, note) -> None:
     stops, at_random = times(sized(5), EVERY_POINT), sized(20)
-    with arena(folder, records=sized(100_000), rate=250, stops=stops, more_slots=["validation.1"], reserve=1.2) as site:
+    with arena(folder, records=sized(100_000), rate=80, stops=stops, more_slots=["validation.1"], reserve=1.2) as site:
         kills, _ = site.storm.strike_at(stops)
         kills += site.storm.kill_at_random(at_random)
     note(
