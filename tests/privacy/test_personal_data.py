@@ -26,9 +26,9 @@ from tests.privacy.noisy import HOLDING
 from tests.stages.conftest import made
 from tests.stages.flow import rows, send
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
-PATIENCE_S = 90
+PATIENCE_S = 150
 GOOD = 60
 WITH_SSN = {Topic.BANK_TRANSACTIONS, Topic.DEAD_LETTERS}
 DAGSTER_YAML = """
