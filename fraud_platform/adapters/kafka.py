@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fraud_platform.adapters.kafka_config import client_config, open_client
-from fraud_platform.adapters.kafka_errors import is_final, raise_for
+from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_final, raise_for
 from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
@@ -121,8 +121,8 @@ class KafkaLog(Log):
                 size += sum(len(m) for m in more)
                 if len(more) < 500:  # noqa: PLR2004 - the same chunk as above
                     break
-        except KafkaException as error:
-            raise_for(error.args[0], "read")
+        except RAISED as error:
+            raise_for(error_of(error), "read")
         return messages
 
     def _on_error(self, error: KafkaError) -> None:
@@ -290,7 +290,7 @@ class KafkaLog(Log):
 
     def _close_clients(self) -> None:
         self._producer.drop()
-        with contextlib.suppress(KafkaException, RuntimeError):
+        with contextlib.suppress(*RAISED, RuntimeError):
             if self._is_subscribed:
                 # A close that meets an unanswered assignment never returns and holds the GIL while it waits
                 # (librdkafka issue 4884), so let go of the subscription and of what is on its way first.

@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError, Fenced
 
@@ -20,6 +20,14 @@ _FORBIDDEN = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
+
+RAISED = (KafkaException, KafkaError)
+"""What a call of the client may raise: a fatal error comes bare, out of whichever call hears of it first."""
+
+
+def error_of(raised: Exception) -> KafkaError:
+    """The error in one of `RAISED`."""
+    return raised if isinstance(raised, KafkaError) else raised.args[0]
 
 
 def is_final(error: KafkaError) -> bool:

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from fraud_platform.adapters.bounded import BoundedCalls
 from fraud_platform.adapters.kafka_config import client_config, open_client
-from fraud_platform.adapters.kafka_errors import is_final, is_forbidden, raise_for
+from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_final, is_forbidden, raise_for
 from fraud_platform.core.log import OutputRefused
 from fraud_platform.core.outcome import Outgoing
 from fraud_platform.errors import BrokerUnavailable
@@ -98,8 +98,8 @@ class TransactionalProducer:
             reach(Point.BEFORE_COMMIT)
             self._bounded.call(lambda: _commit(producer, offsets, member), COMMIT_TIMEOUT_S)
             reach(Point.AFTER_COMMIT)
-        except KafkaException as error:
-            self._fail(error.args[0], outputs)
+        except RAISED as error:
+            self._fail(error_of(error), outputs)
         except BrokerUnavailable:
             self._producer = None  # the thread that hangs in it keeps it
             raise
@@ -152,9 +152,9 @@ class TransactionalProducer:
             while not failed and producer.flush(_TRIAL_POLL_S):
                 if time.monotonic() > deadline:
                     raise BrokerUnavailable("Kafka takes no outputs.")
-        except KafkaException as error:
-            if error.args[0].code() not in _REFUSED:
-                raise_for(error.args[0], "commit")
+        except RAISED as error:
+            if error_of(error).code() not in _REFUSED:
+                raise_for(error_of(error), "commit")
             return False
         for reason, message in failed:
             if is_forbidden(reason):

@@ -13,7 +13,7 @@ from fraud_platform.adapters.kafka import KafkaLog
 from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Partition, Position
 from fraud_platform.core.outcome import Outgoing
-from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.errors import BrokerUnavailable, Fenced
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, Topic
 from tests.failure.late_broker import LateBroker, late_broker
@@ -55,6 +55,12 @@ def read(log: KafkaLog) -> Batch:
         if batch.records:
             return batch
     raise AssertionError("nothing comes")
+
+
+def poll_for(log: KafkaLog, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        log.poll(0.2)
 
 
 def commit(settings: Settings, log: KafkaLog, batch: Batch) -> None:
@@ -127,6 +133,14 @@ def test_a_commit_that_the_broker_hears_of_too_late_is_refused_and_the_batch_com
         commit(settings, log, read(log))
         time.sleep(max(0.0, TOO_LATE_S + 1 - (time.monotonic() - began)))  # until the late request has arrived
     assert outputs(settings) == [b"seen"]
+
+
+def test_a_displaced_member_hears_of_it_while_it_reads(settings: Settings) -> None:
+    with closing(KafkaLog(settings, INGESTION, "0")) as old, closing(KafkaLog(settings, INGESTION, "0")) as new:
+        read(old)
+        read(new)
+        with pytest.raises(Fenced):
+            poll_for(old, 60)
 
 
 def test_a_transaction_that_took_too_long_comes_again_in_the_same_process(settings: Settings) -> None:

@@ -63,15 +63,17 @@ class Storm:
         found: list[str] = []
 
         def look() -> bool:
-            found.extend(stage for stage in stages if is_stopped(self._slots.processes[stage].pid))
+            # One that waits for input may wait for another that stands still as well: that one is next then.
+            stopped = (stage for stage in stages if is_stopped(self._slots.processes[stage].pid))
+            found.extend(stage for stage in stopped if uncommitted(self._where, stage))
             return bool(found)
 
-        seconds_until(look, lambda: f"none of {stages} comes to its point\n{self._slots.log()}")
+        seconds_until(look, lambda: f"none of {stages} comes to its point with input\n{self._slots.log()}")
         return found[0]
 
     def _kill(self, stage: str, point: str) -> Kill:
         victim = self._slots.processes[stage]
-        count = self._open_input(stage)
+        count = uncommitted(self._where, stage)
         victim.kill()
         self._slots.wait_for_successor(stage, victim.pid)
         return Kill(stage, point, count, self._now())
@@ -79,14 +81,9 @@ class Storm:
     def _now(self) -> float:
         return round(time.monotonic() - self._began, 1)
 
-    def _open_input(self, stage: str) -> int:
-        """Records that the stage has not committed: at least one, since it stands still and its input goes on."""
-        seconds_until(lambda: uncommitted(self._where, stage) > 0, lambda: f"{stage} has no input")
-        return uncommitted(self._where, stage)
-
     def _outlive(self, stage: str, stop: Stop) -> Zombie:
         """Let another process take the slot and get on, then wake the first one up."""
-        count, before = self._open_input(stage), committed(self._where, stage)
+        count, before = uncommitted(self._where, stage), committed(self._where, stage)
         zombie = self._slots.displace(stage)
         with at_least(stop.asleep_s):
             seconds_until(lambda: committed(self._where, stage) != before, lambda: f"{stage} is not taken over")

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.services, pytest.mark.failure, pytest.mark.timeout(600
 RECORDS, RATE = 5_000, 60
 AT_RANDOM = 2
 OUTAGE_S = 20
+RESTART_S = 180
 GUESTS = ("ingestion.1", "documents.1")
 
 
@@ -70,7 +71,7 @@ def kill_at_random(site: Arena, done: Trial) -> None:
 
 def kill_the_broker(site: Arena, done: Trial) -> None:
     site.storm.wait_for_progress()
-    site.stack.wait_restarted("kafka", site.stack.kill("kafka"))
+    site.stack.wait_restarted("kafka", site.stack.kill("kafka"), timeout_s=RESTART_S)
     done.broker_back = site.storm.wait_for_progress()
 
 
