@@ -72,7 +72,7 @@ class Site:
         try:
             yield settings
         finally:
-            client = AdminClient({"bootstrap.servers": settings.require("KAFKA_BOOTSTRAP_SERVERS")})
+            client = AdminClient({"bootstrap.servers": settings.require("KAFKA_BOOTSTRAP_SERVERS"), "log_level": 4})
             for gone in client.delete_topics([settings.naming.topic(topic) for topic in Topic]).values():
                 gone.exception(30)
 
@@ -109,7 +109,7 @@ def send(settings: Settings, pairs: Iterable[Pair], topic: Topic = Topic.BANK_TR
     """Put the records into a topic, placed as the banks place them."""
     producer = Producer({
         "bootstrap.servers": settings.require("KAFKA_BOOTSTRAP_SERVERS"), "partitioner": "murmur2_random",
-        "linger.ms": 10, "compression.type": "lz4", "queue.buffering.max.messages": 1_000_000,
+        "linger.ms": 10, "compression.type": "lz4", "queue.buffering.max.messages": 1_000_000, "log_level": 4,
     })  # fmt: skip
     name = settings.naming.topic(topic)
     for number, (key, value) in enumerate(pairs):
