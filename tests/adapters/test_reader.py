@@ -79,7 +79,7 @@ def test_a_missing_topic_says_what_to_do(platform_settings):
     elsewhere = Settings(KAFKA_BOOTSTRAP_SERVERS=address, FRAUD_PREFIX="nowhere.")
     with (
         TopicReader(elsewhere, Topic.USERS) as reader,
-        pytest.raises(ConfigurationError, match=r"no topic nowhere\.users; run `make up`"),
+        pytest.raises(ConfigurationError, match=r"no topic nowhere\.users that we can see; run `make up`"),
     ):
         reader.bounds()
 
