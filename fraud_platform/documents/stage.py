@@ -73,4 +73,4 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     def ready() -> bool:
         return store.ready() and context.reader.ready()
 
-    return Transformer(log, scribe, writer.decide, clock=time.monotonic, ready=ready, close=store.close)
+    return Transformer(log, scribe, writer.decide, clock=time.monotonic, ready=ready, close=writer.close)

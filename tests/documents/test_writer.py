@@ -1,11 +1,13 @@
 """Batches become documents: the newest version per id, one outcome per record."""
 
+import threading
 from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 
-from fraud_platform.core.outcome import Outcome, Record
+from fraud_platform.adapters.mongo import Document, Written
+from fraud_platform.core.outcome import Outcome, Record, Rejected
 from fraud_platform.documents.collections import COLLECTIONS
 from fraud_platform.documents.writer import BULK, DocumentWriter
 from fraud_platform.errors import StoreUnavailable
@@ -121,3 +123,44 @@ def test_records_of_one_topic_do_not_touch_another(writer: DocumentWriter, store
         stored(Topic.RESULT, result("same"), offset=1),
     ]
     assert names(writer.decide(records)) == ["stored", "stored"]
+
+
+BATCH = [
+    stored(Topic.RESULT, result("t-1")),
+    stored(Topic.USERS, user("u-1")),
+    stored(Topic.DECISIONS, decision("t-1")),
+]
+
+
+def test_the_collections_are_written_side_by_side() -> None:
+    meeting = threading.Barrier(3)
+
+    class Meeting(FakeCollections):
+        def write(self, collection: str, documents: Sequence[Document]) -> list[Written | Rejected]:
+            meeting.wait(30)
+            return super().write(collection, documents)
+
+    assert names(DocumentWriter(Meeting(), reader().decode, BY_NAME).decide(BATCH)) == ["stored"] * 3
+
+
+def test_a_write_that_fails_waits_for_the_others() -> None:
+    """Nothing may still be on its way when the batch is read again."""
+    failed = threading.Event()
+
+    class OneFails(FakeCollections):
+        def write(self, collection: str, documents: Sequence[Document]) -> list[Written | Rejected]:
+            if collection == "users":
+                failed.set()
+                raise StoreUnavailable("users are away")
+            assert failed.wait(30)
+            return super().write(collection, documents)
+
+    store = OneFails()
+    with pytest.raises(StoreUnavailable, match="users"):
+        DocumentWriter(store, reader().decode, BY_NAME).decide(BATCH)
+    assert set(store.documents) == {"transactions", "decisions"}
+
+
+def test_closing_the_writer_closes_its_store(writer: DocumentWriter, store: FakeCollections) -> None:
+    writer.close()
+    assert store.closed
