@@ -12,7 +12,6 @@ from tests.bench.figures import Run, cpu_ratio, rate_ratio, runs_table, verdict
 from tests.bench.place import Pair, Site, send, transfers
 
 RECORDS, ROUNDS = 50_000, 3
-QUIX_RECORDS = 10_000
 QUIX = "quixstreams==3.28.1"
 LONG_BACKLOG = 1_000_000
 SCHEMA = Path(fraud_platform.__file__).parent / "schemas" / "transaction.avsc"
@@ -42,16 +41,16 @@ def quix(site: Site) -> str:
 
     def theirs(settings: Settings) -> Run:
         address = settings.require("KAFKA_BOOTSTRAP_SERVERS")
-        arguments = (address, settings.prefix, str(QUIX_RECORDS), str(SCHEMA))
+        arguments = (address, settings.prefix, str(RECORDS), str(SCHEMA))
         return site.measured(settings, "quix", *arguments, python=python)
 
     runs = _alternate(
-        site, transfers(QUIX_RECORDS), quixstreams=theirs,
-        ingestion=lambda settings: site.measured(settings, "slot", "ingestion", str(QUIX_RECORDS)),
+        site, transfers(RECORDS), quixstreams=theirs,
+        ingestion=lambda settings: site.measured(settings, "slot", "ingestion", str(RECORDS)),
     )  # fmt: skip
     ours, others = runs["ingestion"], runs["quixstreams"]
     return "\n".join([
-        f"  {QUIX_RECORDS:,} records of 1.2 KB, {QUIX}, 5,000 per transaction, {ROUNDS} rounds",
+        f"  {RECORDS:,} records of 1.2 KB, {QUIX}, 5,000 per transaction, {ROUNDS} rounds",
         runs_table(runs),
         verdict("ingestion / Quix Streams, rate", rate_ratio(ours, others), 4),
         f"  the same by processor time: {cpu_ratio(ours, others):.2f}",

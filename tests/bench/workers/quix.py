@@ -55,6 +55,7 @@ def main() -> None:
     decoder = msgspec.json.Decoder(Transfer)
     tokens: dict[str, str] = {}
     begun: list[float] = []
+    ended = [0.0, 0.0]
     done = [0]
 
     def token(ssn: str | None) -> str | None:
@@ -78,6 +79,7 @@ def main() -> None:
         out = io.BytesIO(struct.pack(">bI", 0, 1))
         out.seek(5)
         fastavro.schemaless_writer(out, schema, value)
+        ended[:] = time.perf_counter(), time.process_time()
         return transfer.evaluation, out.getvalue()
 
     app = Application(
@@ -93,8 +95,9 @@ def main() -> None:
         target = app.topic(f"{prefix}{evaluation}-transactions", **plain)
         chosen = results.filter(lambda result, evaluation=evaluation: result[0] == evaluation)
         chosen.apply(lambda result: result[1]).to_topic(target)
-    app.run(count=count, timeout=10, collect=False)
-    seconds, cpu = time.perf_counter() - begun[0], time.process_time() - begun[1]
+    # It goes on until nothing came for `timeout` seconds; the clock stops at the last record, its commit left out.
+    app.run(count=count, timeout=5, collect=False)
+    seconds, cpu = ended[0] - begun[0], ended[1] - begun[1]
     print(json.dumps({"records": done[0], "seconds": seconds, "cpu": cpu}))
 
 
