@@ -9,7 +9,8 @@ STAMP := $(VENV)/.installed
 PLATFORM := $(VENV)/bin/fraud-platform
 UP_FLAGS ?=
 BENCH ?=
-TEST_FLAGS ?= --numprocesses 2 --dist loadfile
+# Three on two cores: much of the time is spent waiting, 6.5 minutes in place of 9.
+TEST_FLAGS ?= --numprocesses 3 --dist loadfile
 
 # One line that says what pip is at; silent when nobody watches.
 define PROGRESS
