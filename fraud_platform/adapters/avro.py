@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -22,6 +23,8 @@ Decode = Callable[[bytes | None], dict[str, Any] | Rejected]
 
 MAGIC = 0
 HEADER = struct.Struct(">bI")
+REFUSED_S = 1.0
+"""How long an id that is unknown or of no use is not asked for again."""
 
 
 # What a function written for one schema raises at a value or at bytes that it leaves to fastavro.
@@ -109,6 +112,8 @@ class AvroReader:
         self._registry = registry
         self._writers: dict[int, tuple[Any, DecodeBody | None]] = {}
         self._readers: dict[tuple[Topic, int], Any] = {}
+        self._refused_id, self._refused_until = -1, 0.0
+        self._refusal = Rejected("unknown-schema", "")
 
     def decode(self, value: bytes | None) -> dict[str, Any] | Rejected:
         """The value as a dict (money as Decimal, timestamps as aware datetime), or why it is none."""
@@ -139,36 +144,52 @@ class AvroReader:
     def _read(self, value: bytes | None, reader: Callable[[int], Any]) -> dict[str, Any] | Rejected:
         if value is None:
             return Rejected("tombstone", "the record has no value")
-        if not value:
-            return Rejected("invalid-avro", "the value is empty")
-        if value[0] != MAGIC or len(value) < HEADER.size:
-            return Rejected("invalid-avro", "the value does not start with the wire format's magic byte and schema id")
+        if fault := _wire_fault(value):
+            return fault
         (_, schema_id) = HEADER.unpack_from(value)
+        if schema_id == self._refused_id and time.monotonic() < self._refused_until:
+            return self._refusal
         try:
             writer, fast = self._writer(schema_id)
             ours = reader(schema_id)
         except UnknownSchema:
-            return Rejected("unknown-schema", f"the registry knows no schema with id {schema_id}")
+            return self._refuse(schema_id, "unknown-schema", f"the registry knows no schema with id {schema_id}")
         except UnusableSchema as error:
-            return Rejected("unusable-schema", f"the schema with id {schema_id} {error}")
+            return self._refuse(schema_id, "unusable-schema", f"the schema with id {schema_id} {error}")
         decoded = _quickly(value, fast) if fast is not None and ours is None else None
         return _body(value, schema_id, writer, ours) if decoded is None else decoded
+
+    def _refuse(self, schema_id: int, error_type: str, reason: str) -> Rejected:
+        """Keep the answer for a moment: asked for each record of a batch, the group would lose its member."""
+        self._refused_id, self._refused_until = schema_id, time.monotonic() + REFUSED_S
+        self._refusal = Rejected(error_type, reason)
+        return self._refusal
 
     def _writer(self, schema_id: int) -> tuple[Any, DecodeBody | None]:
         if schema_id not in self._writers:
             schema = self._registry.schema(schema_id)
-            if fault := trouble(schema):
-                raise UnusableSchema(fault)
             try:
+                if fault := trouble(schema):
+                    raise UnusableSchema(fault)
                 self._writers[schema_id] = fastavro.parse_schema(schema), _fast_decoder(schema)
-            except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError):
+            except (SchemaParseException, UnknownType, LookupError, TypeError, ValueError, RecursionError):
                 raise UnusableSchema("is not Avro on its own") from None
         return self._writers[schema_id]
 
 
+def _wire_fault(value: bytes) -> Rejected | None:
+    if not value:
+        return Rejected("invalid-avro", "the value is empty")
+    if value[0] != MAGIC or len(value) < HEADER.size:
+        return Rejected("invalid-avro", "the value does not start with the wire format's magic byte and schema id")
+    return None
+
+
 def _fast_decoder(schema: Any) -> DecodeBody | None:
+    """A function for a schema of our own; a stranger's could be too deep, or too much, to write one for."""
+    ours = (load_schema(spec.schema) for spec in TOPICS.values() if spec.schema is not None)
     try:
-        return compile_decoder(schema)
+        return compile_decoder(schema) if schema in ours else None
     except Unsupported:
         return None
 

@@ -32,14 +32,13 @@ def prepare(
 
 
 def _steps(settings: Settings, *, create_bucket: bool) -> Mapping[str, Callable[[], object]]:
-    from fraud_platform.adapters.admin import ensure_topics
     from fraud_platform.adapters.mongo import MongoStore
-    from fraud_platform.adapters.registry import SchemaRegistry
     from fraud_platform.adapters.s3 import S3ObjectStore
+    from fraud_platform.local.provision import make_topics, register_schemas
 
     return {
-        "topics": lambda: ensure_topics(settings),
-        "schemas": lambda: SchemaRegistry(settings).register_all(),
+        "topics": lambda: make_topics(settings),
+        "schemas": lambda: register_schemas(settings),
         "bucket": S3ObjectStore(settings, create_bucket=create_bucket).prepare,
         "MongoDB": lambda: MongoStore(settings).check(),
     }

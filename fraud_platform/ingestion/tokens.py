@@ -20,7 +20,11 @@ def main() -> int:
     except FraudPlatformError as error:
         print(error, file=sys.stderr)
         return 1
-    number = getpass.getpass("ssn: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    try:
+        number = getpass.getpass("ssn: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+        number.encode()
+    except (UnicodeError, EOFError, KeyboardInterrupt):
+        number = ""
     if not number:
         print("No number was given; type it, or pipe it in.", file=sys.stderr)
         return 1

@@ -1,17 +1,20 @@
 """Apache Kafka: one KRaft node that is broker and controller, on the loopback interface only."""
 
 import base64
+import logging
 import subprocess
 import uuid
 from pathlib import Path
 
 from fraud_platform.errors import ConfigurationError
-from fraud_platform.local import downloads, probes
+from fraud_platform.local import downloads, fencing, probes
 from fraud_platform.local.folder import write_text
 from fraud_platform.local.java import java, options
 from fraud_platform.local.pins import KAFKA
 from fraud_platform.local.service import Service, Site
 from fraud_platform.topology import MIB
+
+logger = logging.getLogger(__name__)
 
 NAME = "kafka"
 HEAP_MIB = 512
@@ -115,6 +118,15 @@ def _prepare(site: Site, home: Path) -> None:
     )
     if not (logs / "meta.properties").exists():
         _format(site.cache, home)
+    elif fencing.crashed(logs):
+        _fence(site, home)
+
+
+def _fence(site: Site, home: Path) -> None:
+    java_command = [str(java()), *options(heap_mib=HEAP_MIB, folder=home / "tmp")]
+    port = site.ports["kafka-controller"]
+    if not fencing.fence(java_command, site.cache / KAFKA.name, home, port=port):
+        logger.warning("kafka: the controller did not fence its dead broker; a transaction may stay open")
 
 
 def _format(cache: Path, home: Path) -> None:

@@ -19,17 +19,29 @@ def provision(settings: Settings) -> None:
         FraudPlatformError: the broker or the registry did not answer, or refused.
     """
     if settings.kafka_bootstrap_servers is not None:
-        from fraud_platform.adapters.admin import ensure_topics
-
-        ensure_topics(settings)
+        make_topics(settings)
     if settings.schema_registry_url is not None:
-        from fraud_platform.adapters.ledger import require_whole
-        from fraud_platform.adapters.registry import SchemaRegistry
+        register_schemas(settings)
 
-        registry = SchemaRegistry(settings)
-        if settings.kafka_bootstrap_servers is not None:
-            require_whole(settings, registry)
-        registry.register_all()
+
+def make_topics(settings: Settings) -> None:
+    """Create the topics that are missing; errors as `provision`."""
+    from fraud_platform.adapters.admin import ensure_topics
+    from fraud_platform.adapters.kafka_access import require_access
+
+    require_access(settings)
+    ensure_topics(settings)
+
+
+def register_schemas(settings: Settings) -> None:
+    """Register the schemas that are missing, unless the registry has lost what it knew; errors as `provision`."""
+    from fraud_platform.adapters.ledger import require_whole
+    from fraud_platform.adapters.registry import SchemaRegistry
+
+    registry = SchemaRegistry(settings)
+    if settings.kafka_bootstrap_servers is not None:
+        require_whole(settings, registry)
+    registry.register_all()
 
 
 class Step:

@@ -155,3 +155,47 @@ def test_our_own_schemas_are_trusted(name: str) -> None:
     found = reader.decode(HEADER.pack(0, 7))
     assert isinstance(found, Rejected)
     assert found.error_type == "invalid-avro"
+
+
+def nested(depth: int, schema: Any) -> Any:
+    """Arrays of arrays of `schema`."""
+    for _ in range(depth):
+        schema = {"type": "array", "items": schema}
+    return {"type": "record", "name": "Deep", "fields": [{"name": "f", "type": schema}]}
+
+
+@pytest.mark.parametrize("depth", [11, 100])
+def test_a_deep_schema_of_a_stranger_is_read_like_any_other(depth: int) -> None:
+    datum: Any = "x"
+    for _ in range(depth):
+        datum = [datum]
+    schema = nested(depth, "string")
+    reader = AvroReader(Registry(id7=schema))
+    assert reader.decode(written(schema, {"f": datum})) == {"f": datum}
+
+
+def test_a_schema_too_deep_for_anybody_is_of_no_use() -> None:
+    found = AvroReader(Registry(id7=nested(5000, "string"))).decode(HEADER.pack(0, 7) + b"\0")
+    assert isinstance(found, Rejected)
+    assert found.error_type == "unusable-schema"
+
+
+@pytest.mark.parametrize("schema", [{"type": "record", "name": "N"}, {"type": "record", "name": "N", "fields": ["x"]}])
+def test_a_schema_with_parts_missing_is_of_no_use(schema: Any) -> None:
+    found = AvroReader(Registry(id7=schema)).decode(HEADER.pack(0, 7) + b"\0")
+    assert isinstance(found, Rejected)
+    assert found.error_type == "unusable-schema"
+
+
+def test_an_unknown_id_is_not_asked_for_again_at_each_record() -> None:
+    asked = []
+
+    class Counting(Registry):
+        def schema(self, schema_id: int) -> Any:
+            asked.append(schema_id)
+            return super().schema(schema_id)
+
+    reader = AvroReader(Counting())
+    found = [reader.decode(HEADER.pack(0, 99) + b"x") for _ in range(100)]
+    assert {each.error_type for each in found if isinstance(each, Rejected)} == {"unknown-schema"}
+    assert asked == [99]

@@ -9,8 +9,9 @@ from fraud_platform.adapters.admin import missing_topics
 from fraud_platform.adapters.s3 import S3ObjectStore
 from fraud_platform.adapters.subjects import topics_without_schema
 from fraud_platform.commands.prepare import prepare
-from fraud_platform.errors import ConfigurationError, StoreUnavailable
+from fraud_platform.errors import ConfigurationError, RegistryUnavailable, StoreUnavailable
 from fraud_platform.settings import Settings
+from fraud_platform.topology import Topic
 from tests.conftest import fresh_settings
 
 
@@ -80,3 +81,14 @@ def test_without_a_broker_it_says_so_in_one_sentence(tmp_path: Path):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("prepare: Kafka")
+
+
+@pytest.mark.services
+def test_a_registry_that_lost_its_data_is_not_filled_anew(
+    service_endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.from_environment(on_aws(service_endpoints, tmp_path), embedded={})
+    monkeypatch.setattr("fraud_platform.adapters.ledger.high_watermarks", lambda *_: {(Topic.LEDGER, 0): 5})
+    with pytest.raises(RegistryUnavailable, match="has lost the schemas"):
+        prepare(settings, create_bucket=True, timeout_s=0)
+    assert set(topics_without_schema(settings)) != set()

@@ -1,0 +1,76 @@
+"""A broker that is killed while transactions end: none of them may stay open for ever."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from fraud_platform.local import fencing
+from fraud_platform.local.stack import Stack, running
+
+NAMES = [f"ending-{number}" for number in range(8)]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("fencing"), services=("kafka",)) as stack:
+        yield stack
+
+
+def commit_again_and_again(address: str, name: str, stop: threading.Event) -> None:
+    producer = Producer({"bootstrap.servers": address, "transactional.id": name, "log_level": 0})
+    try:
+        producer.init_transactions(20)
+        while not stop.is_set():
+            producer.begin_transaction()
+            producer.produce(name, b"x")
+            producer.flush(2)
+            producer.commit_transaction(2)
+    except (KafkaException, KafkaError):
+        pass  # the broker is gone, as it should be
+
+
+def ends(address: str, level: str) -> dict[str, int]:
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "nobody", "isolation.level": level})
+    found = {name: consumer.get_watermark_offsets(TopicPartition(name, 0), timeout=20)[1] for name in NAMES}
+    consumer.close()
+    return found
+
+
+@pytest.mark.services
+def test_no_transaction_stays_open_after_a_kill_of_the_broker(stack: Stack) -> None:
+    address = stack.settings().require("KAFKA_BOOTSTRAP_SERVERS")
+    admin = AdminClient({"bootstrap.servers": address})
+    for made in admin.create_topics([NewTopic(name, 1, 1) for name in NAMES]).values():
+        made.result(20)
+    stop = threading.Event()
+    threads = [threading.Thread(target=commit_again_and_again, args=(address, name, stop)) for name in NAMES]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while min(ends(address, "read_committed").values()) < 20:
+        assert time.monotonic() < deadline
+    with stack.held_down("kafka"):
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+    stack.wait_ready()
+    while ends(address, "read_committed") != ends(address, "read_uncommitted"):
+        assert time.monotonic() < deadline + 60, "a transaction hangs"
+    assert "Couldn't find leader endpoint" not in stack.folder.log("kafka").read_text()
+
+
+def test_folders_of_a_broker_that_ended_in_order_need_nothing(tmp_path: Path) -> None:
+    assert not fencing.crashed(tmp_path)
+    (tmp_path / "__cluster_metadata-0").mkdir()
+    assert fencing.crashed(tmp_path)
+    (tmp_path / ".kafka_cleanshutdown").touch()
+    assert not fencing.crashed(tmp_path)
+
+
+def test_a_controller_that_says_nothing_of_its_dead_broker_is_told(tmp_path: Path) -> None:
+    assert not fencing.fence(["echo"], tmp_path, tmp_path, port=1)
