@@ -13,7 +13,6 @@ from tests.bench.place import Pair, Site, send, transfers
 
 RECORDS, ROUNDS = 50_000, 3
 QUIX = "quixstreams==3.28.1"
-LONG_BACKLOG = 1_000_000
 SCHEMA = Path(fraud_platform.__file__).parent / "schemas" / "transaction.avsc"
 
 Contestant = Callable[[Settings], Run]
