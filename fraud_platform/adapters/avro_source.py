@@ -48,13 +48,10 @@ class Numbers(dict[int, bytes]):
 
     def __init__(self, prefix: bytes = b"") -> None:
         self._prefix = prefix
-        super().__init__()
+        super().__init__({number: self[number] for number in range(_KNOWN_NUMBERS)})
 
     def __missing__(self, number: int) -> bytes:
-        written = self._prefix + zigzag(number)
-        if 0 <= number < _KNOWN_NUMBERS:
-            self[number] = written
-        return written
+        return self._prefix + zigzag(number)
 
 
 def to_millis(value: datetime | int) -> int:
