@@ -12,7 +12,8 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fraud_platform.local.folder import write_text
@@ -20,9 +21,12 @@ from fraud_platform.local.folder import write_text
 _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 STOP_S = 10.0
-_FENCED = re.compile(r"fencing broker", re.IGNORECASE)
+NOTHING_S = 3.0
+"""Several sessions: a broker that was not found stale by then is fenced already."""
+_DECIDED, _NOTHING = "Fencing broker", "No stale brokers found"
+_WRITING = re.compile(r"Read-write operation (maybeFenceStaleBroker\(\d+\)) will be completed")
 _PROPERTIES = """\
 process.roles=controller
 node.id=1
@@ -42,8 +46,10 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
-logger.controller.name = org.apache.kafka.controller
-logger.controller.level = info
+logger.controller.name = org.apache.kafka.controller.QuorumController
+logger.controller.level = debug
+logger.replication.name = org.apache.kafka.controller.ReplicationControlManager
+logger.replication.level = debug
 """
 
 
@@ -53,7 +59,7 @@ def crashed(logs: Path) -> bool:
 
 
 def fence(java: Sequence[str], classpath: Path, home: Path, *, port: int) -> bool:
-    """Run the controller alone until it has fenced the dead broker; False when it did not in time.
+    """Run the controller alone until its log says that the broker is dead; False when it did not in time.
 
     Args:
         java: the command that starts a Java program, without its class path.
@@ -79,10 +85,30 @@ def fence(java: Sequence[str], classpath: Path, home: Path, *, port: int) -> boo
         timer = threading.Timer(TIMEOUT_S, controller.kill)
         timer.start()
         try:
-            return any(_FENCED.search(line) for line in controller.stdout or ())
+            return is_fenced(controller.stdout or ())
         finally:
             timer.cancel()
             _end(controller)
+
+
+def is_fenced(lines: Iterable[str]) -> bool:
+    """Whether these lines of a controller say that a fenced broker is in its log, or that there was none to fence.
+
+    It decides, writes, and hears that the log has it, up to a second later: one that ends in between has fenced nobody.
+    """
+    decided, operation, idle_since = False, "", None
+    for line in lines:
+        if _DECIDED in line:
+            decided = True
+        elif decided and (writing := _WRITING.search(line)):
+            operation = f"Processed {writing[1]}"
+        elif operation and operation in line:
+            return True
+        elif not decided and _NOTHING in line:
+            idle_since = idle_since or time.monotonic()
+            if time.monotonic() - idle_since > NOTHING_S:
+                return True
+    return False
 
 
 def _die_with_parent() -> None:

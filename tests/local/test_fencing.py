@@ -82,5 +82,25 @@ def test_folders_of_a_broker_that_ended_in_order_need_nothing(tmp_path: Path) ->
     assert not fencing.crashed(tmp_path)
 
 
+DECIDED = "Fencing broker 1 at epoch 20 because its session has timed out."
+OTHER = "Read-write operation writeNoOpRecord(4) will be completed when the log reaches offset 130."
+WRITING = "Read-write operation maybeFenceStaleBroker(7) will be completed when the log reaches offset 167."
+WRITTEN = "Processed maybeFenceStaleBroker(7) in 91201 us"
+
+
+def test_a_broker_is_fenced_once_the_log_says_so_and_not_before() -> None:
+    assert fencing.is_fenced([DECIDED, OTHER, "Processed maybeFenceStaleBroker(6) in 9 us", WRITING, WRITTEN])
+    assert not fencing.is_fenced([DECIDED, OTHER, "Processed writeNoOpRecord(4) in 5 us", WRITING])
+    assert not fencing.is_fenced([DECIDED])
+
+
+def test_a_broker_that_was_fenced_when_it_died_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = "[QuorumController id=1] No stale brokers found."
+    assert not fencing.is_fenced([idle] * 10)
+    monkeypatch.setattr(fencing, "NOTHING_S", -1.0)
+    assert fencing.is_fenced([idle, idle])
+    assert not fencing.is_fenced([DECIDED, idle, idle])
+
+
 def test_a_controller_that_says_nothing_of_its_dead_broker_is_told(tmp_path: Path) -> None:
     assert not fencing.fence(["echo"], tmp_path, tmp_path, port=1)
