@@ -48,10 +48,13 @@ class Numbers(dict[int, bytes]):
 
     def __init__(self, prefix: bytes = b"") -> None:
         self._prefix = prefix
-        super().__init__({number: self[number] for number in range(_KNOWN_NUMBERS)})
+        super().__init__()
 
     def __missing__(self, number: int) -> bytes:
-        return self._prefix + zigzag(number)
+        written = self._prefix + zigzag(number)
+        if 0 <= number < _KNOWN_NUMBERS:
+            self[number] = written
+        return written
 
 
 def to_millis(value: datetime | int) -> int:

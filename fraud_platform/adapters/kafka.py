@@ -182,9 +182,9 @@ class KafkaLog(Log):
         partitions = self._unsettled or []
         try:
             found = self._consumer.committed(partitions, timeout=CALL_TIMEOUT_S) if partitions else []
-        except KafkaException as error:
-            if is_final(error.args[0]):
-                raise_for(error.args[0], "read offsets")
+        except RAISED as error:
+            if is_final(error_of(error)):
+                raise_for(error_of(error), "read offsets")
             return  # unstable offsets of a dead member's transaction: at most its timeout
         if any(tp.error for tp in found):
             return
@@ -218,8 +218,8 @@ class KafkaLog(Log):
     def _bounds(self, partition: Partition) -> tuple[int, int]:
         try:
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT_S)
-        except KafkaException as error:
-            raise_for(error.args[0], "read")
+        except RAISED as error:
+            raise_for(error_of(error), "read")
         return int(low), int(high)
 
     # Writing ----------------------------------------------------------------------------------------
