@@ -182,11 +182,26 @@ def live_members(
 
 
 def _members(client: AdminClient, group: str, left: float) -> list[str]:
+    return [instance_of(member_id) for member_id in _member_ids(client, group, left)]
+
+
+def _member_ids(client: AdminClient, group: str, left: float) -> list[str]:
     found = client.list_groups(group, timeout=left)
     for each in found:
         if each.error is not None and each.error.code() not in _NO_GROUP:
             raise KafkaException(each.error)
-    return [instance_of(member.id) for each in found for member in each.members]
+    return [member.id for each in found for member in each.members]
+
+
+def member_ids(settings: Settings, stage: Stage, slot: str, *, timeout_s: float = TIMEOUT_S) -> list[str]:
+    """The ids of the group's members under the slot's name: none or one.
+
+    Raises:
+        BrokerUnavailable: no answer in time.
+    """
+    client, name = _client(settings), settings.naming.instance_id(stage, slot)
+    found = _ask(lambda left: _member_ids(client, settings.naming.group(stage), left), timeout_s)
+    return [member_id for member_id in found if instance_of(member_id) == name]
 
 
 def instance_of(member_id: str) -> str:

@@ -9,8 +9,10 @@ from typing import Any, NoReturn
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from fraud_platform.adapters.admin import member_ids
 from fraud_platform.adapters.kafka_config import client_config, open_client
 from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_final, raise_for
+from fraud_platform.adapters.membership import Membership
 from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
@@ -26,7 +28,8 @@ MAX_BATCH_BYTES = 16 * MIB
 GATHER_S = 0.005  # a transaction begun right after the last one waits 20 ms in librdkafka, 5 ms later it does not
 CALL_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
-HEARTBEAT_MS = 2_000
+HEARTBEAT_MS, SESSION_MS = 2_000, 10_000
+FORGOTTEN_S = SESSION_MS / 1000 + 2.0  # a session ends within this, however late the broker looks
 SUCCESSOR_KNOWN_S, CHECK_S = 2 * HEARTBEAT_MS / 1000 + 1, 0.1
 UNSUBSCRIBE_POLLS, UNSUBSCRIBE_POLL_S = 6, 0.05
 
@@ -46,7 +49,7 @@ def consumer_config(settings: Settings, group: str, instance: str) -> dict[str, 
         "isolation.level": "read_committed",
         # Eager: a rebalance takes everything, so nothing half-done survives one.
         "partition.assignment.strategy": "range",
-        "session.timeout.ms": 10_000,
+        "session.timeout.ms": SESSION_MS,
         "heartbeat.interval.ms": HEARTBEAT_MS,
         # The default of 1000 puts the fetcher to sleep for a second each time its queue is full.
         "fetch.queue.backoff.ms": 5,
@@ -81,6 +84,7 @@ class KafkaLog(Log):
         config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
         self._config = {**config, "error_cb": self._on_error}
         self._is_cut_off = False
+        self._membership = Membership(lambda: member_ids(settings, stage, slot), session_s=FORGOTTEN_S)
         self._consumer = open_client(Consumer, self._config)
         self._topics = [naming.topic(topic) for topic in stage.reads]
         self._is_subscribed = False  # joins with the first poll: nobody may own partitions and not read them
@@ -108,7 +112,8 @@ class KafkaLog(Log):
     def _subscribe(self) -> None:
         if not self._is_subscribed:
             self._is_subscribed = True
-            heard = {"on_assign": self._on_assign, "on_revoke": self._on_revoke, "on_lost": self._on_revoke}
+            self._membership.joining()
+            heard = {"on_assign": self._on_assign, "on_revoke": self._on_revoke, "on_lost": self._on_lost}
             self._consumer.subscribe(self._topics, **heard)
 
     def _consume(self, timeout_s: float) -> list[Message]:
@@ -161,12 +166,26 @@ class KafkaLog(Log):
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Take the partitions without reading: where to start is looked up outside of this callback."""
         consumer.assign([])
+        self._membership.joined(consumer.memberid())
         self._forget()
         self._unsettled = partitions
         reach(Point.IN_REBALANCE)
 
     def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         """Nothing is open here: polls happen between transactions only."""
+        self._membership.joining()
+        self._let_go(consumer)
+
+    def _on_lost(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        """Stay out of the group, which has ended our session: `recover` asks first who has the slot now.
+
+        librdkafka would join again at once, without its member id, and so displace a successor.
+        """
+        consumer.unsubscribe()
+        self._let_go(consumer)
+        self._is_cut_off = True
+
+    def _let_go(self, consumer: Consumer) -> None:
         with contextlib.suppress(KafkaException):
             consumer.unassign()
         self._forget()
@@ -243,7 +262,7 @@ class KafkaLog(Log):
         group, which tells a displaced member so in its answer to the next heartbeat.
         """
         deadline = time.monotonic() + SUCCESSOR_KNOWN_S
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._is_cut_off:
             for message in self._consume(CHECK_S):
                 error = message.error()
                 if error is not None and is_final(error):
@@ -256,6 +275,7 @@ class KafkaLog(Log):
         if self._is_cut_off and self._producer.is_open:
             self._producer.drop()
         if not self._producer.is_open:
+            self._membership.require()  # both of the next would displace a successor
             self._producer.reopen()
             self._rejoin()
         elif self._unsettled is None:

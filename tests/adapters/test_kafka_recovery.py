@@ -143,6 +143,47 @@ def test_a_displaced_member_hears_of_it_while_it_reads(settings: Settings) -> No
             poll_for(old, 60)
 
 
+def lose_its_session(log: KafkaLog) -> None:
+    """What the client says after a sleep longer than its session, or when the group no longer knows it."""
+    log._on_lost(log._consumer, [])
+
+
+def test_a_member_whose_session_ended_looks_for_a_successor_before_it_joins_again(settings: Settings) -> None:
+    with closing(KafkaLog(settings, INGESTION, "0")) as old, closing(KafkaLog(settings, INGESTION, "0")) as new:
+        read(old)
+        lose_its_session(old)
+        batch = read(new)
+        with pytest.raises(BrokerUnavailable, match="went away"):
+            old.poll(0.2)
+        with pytest.raises(Fenced, match="took over"):
+            recover(old)
+        commit(settings, new, batch)  # neither the place in the group nor the producer was taken back
+        poll_for(new, 3)
+    assert outputs(settings) == [b"seen"]
+
+
+def test_a_member_whose_session_ended_within_a_transaction_leaves_to_its_successor(settings: Settings) -> None:
+    with closing(KafkaLog(settings, INGESTION, "0")) as old, closing(KafkaLog(settings, INGESTION, "0")) as new:
+        mine = read(old)
+        lose_its_session(old)
+        theirs = read(new)
+        with pytest.raises(BrokerUnavailable):
+            commit(settings, old, mine)
+        with pytest.raises(Fenced):
+            recover(old)
+        commit(settings, new, theirs)
+    assert outputs(settings) == [b"seen"]
+
+
+def test_a_member_whose_session_ended_and_that_nobody_replaced_goes_on(settings: Settings) -> None:
+    with closing(KafkaLog(settings, INGESTION, "0")) as log:
+        read(log)
+        lose_its_session(log)
+        recover(log)
+        commit(settings, log, read(log))
+    assert outputs(settings) == [b"seen"]
+
+
 def test_a_transaction_that_took_too_long_comes_again_in_the_same_process(settings: Settings) -> None:
     with closing(KafkaLog(settings, INGESTION, "0")) as log:
         batch = read(log)
