@@ -78,17 +78,31 @@ class Arena:
     traffic: Traffic
     storm: Storm
     verdict: Verdict
+    folder: Path
+    witness: Witness
+
+    def rest(self) -> None:
+        """Complete the traffic and have it read to its end."""
+        self.verdict.sent = self.traffic.finish()
+        self.storm.wait_until_all_is_read()
+        self.verdict.seen_otherwise = self.witness.differences()
+
+    def judge(self) -> None:
+        """What there is now counts, once."""
+        if not self.verdict.report:
+            _judge(self.verdict, self.folder)
 
 
 @contextmanager
 def arena(
     folder: Path, *, records: int, rate: float, stops: Stops | None = None, more_slots: Sequence[str] = (),
     own: Callable[[Where, str], Mapping[str, Mapping[str, str]]] = lambda _, __: {}, reserve: float = RESERVE,
+    programs: Mapping[str, str] | None = None,
 ) -> Iterator[Arena]:  # fmt: skip
-    """Leave the block when the storm is over: the traffic is completed, read to its end, and judged.
+    """Leave the block when the storm is over: the platform comes to rest, stops and is judged, unless it was before.
 
-    `own` is told the addresses and the validator's, and says which variables only one process sees. There are
-    `reserve` times as many lines as `records`.
+    `own` is told the addresses and the validator's, and says which variables only one process sees; `programs` as
+    in `Slots`. There are `reserve` times as many lines as `records`.
     """
     print(f"FRAUD_FAILURE_SEED={SEED}")
     dice = random.Random(SEED)
@@ -104,15 +118,14 @@ def arena(
         logs.mkdir()
         where, environment = where_of(settings), environment_of(settings, dict(stack.endpoints))
         alone = own(where, validator.address)
-        slots = Slots([*READS, *more_slots], environment, logs, orders=orders, own=alone)
+        slots = Slots([*READS, *more_slots], environment, logs, orders=orders, own=alone, programs=programs)
         traffic = Traffic(folder, rate=rate, at_least=records)
         witness = Witness(where)
-        found = Arena(where, stack, validator, slots, traffic, Storm(where, slots, traffic, dice), Verdict())
+        storm = Storm(where, slots, traffic, dice)
+        found = Arena(where, stack, validator, slots, traffic, storm, Verdict(), folder, witness)
         try:
             yield found
-            found.verdict.sent = traffic.finish()
-            found.storm.wait_until_all_is_read()
-            found.verdict.seen_otherwise = witness.differences()
+            found.rest()
         finally:
             traffic.kill()
             witness.leave()
@@ -121,7 +134,7 @@ def arena(
             found.verdict.stop_seconds = time.monotonic() - began
             found.verdict.unexpected = slots.ended
             validator.down()
-        _judge(found.verdict, folder)
+        found.judge()
 
 
 def _judge(verdict: Verdict, folder: Path) -> None:

@@ -1,11 +1,12 @@
 """Sends the inputs at a steady rate: `python -m tests.failure.feed --inputs FILE --where FILE --rate N`.
 
-On SIGTERM it stops there, or sends the rest of `--at-least` as fast as it can. It prints how many it has sent.
+At the end of its standard input it stops there, or sends the rest of `--at-least` as fast as it can. It prints how
+many it has sent.
 """
 
 import argparse
 import json
-import signal
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -55,6 +56,11 @@ def feed(
     return sent, arrived
 
 
+def _listen(enough: threading.Event) -> None:
+    os.read(sys.stdin.fileno(), 1)  # not through `sys.stdin`, whose lock would be in the way of leaving
+    enough.set()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=Path, required=True)
@@ -63,7 +69,7 @@ def main() -> int:
     parser.add_argument("--at-least", type=int, default=0)
     asked = parser.parse_args()
     enough = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: enough.set())
+    threading.Thread(target=_listen, args=(enough,), daemon=True).start()
     where = Where(**json.loads(asked.where.read_text()))
     sent, arrived = feed(where, read(asked.inputs), rate=asked.rate, pause=enough.wait, at_least=asked.at_least)
     print(sent)

@@ -1,44 +1,50 @@
-"""A broker whose answer to the end of a transaction comes late, or that hears of the end too late: a TCP proxy."""
+"""A broker that hears or answers of the end, or the beginning, of a producer's transactions late: a TCP proxy."""
 
 import contextlib
 import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-END_TRANSACTION, METADATA, FIND_COORDINATOR = 26, 3, 10
+END_TRANSACTION, INIT_PRODUCER, METADATA, FIND_COORDINATOR = 26, 22, 3, 10
 What = Literal["request", "reply"]
 
 
 @dataclass
 class LateBroker:
-    """`hold` keeps the next EndTxn, or the reply to it, back for some seconds; `held` counts what was kept."""
+    """`hold` keeps the next request of a kind, or the reply to it, back for some seconds.
+
+    `held` counts what was kept back, `seen` the requests of each kind that came, `came_at` when the last one did.
+    """
 
     broker: tuple[str, int]
     port: int
-    held: int = 0
-    _armed: tuple[What, float] | None = None
+    held: Counter[int] = field(default_factory=Counter)
+    seen: Counter[int] = field(default_factory=Counter)
+    came_at: dict[int, float] = field(default_factory=dict)
+    _armed: dict[int, tuple[What, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def hold(self, what: What, seconds: float) -> None:
-        self._armed = (what, seconds)
+    def hold(self, what: What, seconds: float, api: int = END_TRANSACTION) -> None:
+        self._armed[api] = (what, seconds)
 
-    def _keep_back(self, what: What) -> None:
+    def _keep_back(self, what: What, api: int) -> None:
         with self._lock:
-            armed = self._armed
-            if armed is None or armed[0] != what:
+            kept, seconds = self._armed.get(api, ("", 0.0))
+            if kept != what:
                 return
-            self._armed = None
-            self.held += 1
-        time.sleep(armed[1])
+            del self._armed[api]
+            self.held[api] += 1
+        time.sleep(seconds)
 
     def serve(self, client: socket.socket) -> None:
         """Pass on the frames of one connection in both directions."""
@@ -49,16 +55,16 @@ class LateBroker:
                 while frame := _frame(client):
                     key, _, correlation = struct.unpack_from(">hhi", frame, 4)
                     keys[correlation] = key
-                    if key == END_TRANSACTION:
-                        self._keep_back("request")
+                    self.seen[key] += 1
+                    self.came_at[key] = time.monotonic()
+                    self._keep_back("request", key)
                     server.sendall(frame)
 
     def _replies(self, server: socket.socket, client: socket.socket, keys: dict[int, int]) -> None:
         with contextlib.suppress(OSError):
             while frame := _frame(server):
                 key = keys.pop(struct.unpack_from(">i", frame, 4)[0])
-                if key == END_TRANSACTION:
-                    self._keep_back("reply")
+                self._keep_back("reply", key)
                 client.sendall(self._as_ours(frame) if key in (METADATA, FIND_COORDINATOR) else frame)
         client.close()
 

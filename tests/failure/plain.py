@@ -90,6 +90,11 @@ class Topics:
         assigned = self.partitions(topic)
         return {each.partition: self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in assigned}
 
+    def written(self, topic: str) -> dict[int, int]:
+        """The end of each partition, records of open transactions included."""
+        assigned = self.partitions(topic)
+        return {each.partition: self._all.get_watermark_offsets(each, timeout=10)[1] for each in assigned}
+
     def read(self, topic: str, starts: Mapping[int, int] | None = None, *, wait: bool = True) -> list[Row]:
         """Every committed record from the beginning, or from `starts`, to the present end.
 

@@ -69,8 +69,10 @@ class Slots:
     def __init__(
         self, stages: Sequence[str], environment: dict[str, str], logs: Path,
         *, orders: Mapping[str, Sequence[str]] | None = None, own: Mapping[str, Mapping[str, str]] | None = None,
+        programs: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        """`own` = variables that only one process sees."""
+        """`own` = variables that only one process sees; `programs` = modules that run in place of the platform's."""
+        self._programs = programs or {}
         self._environment = environment
         self._own = own or {}
         self._logs = logs
@@ -84,7 +86,8 @@ class Slots:
 
     def _start(self, name: str) -> "subprocess.Popen[bytes]":
         stage, _, slot = name.partition(".")
-        command = [sys.executable, "-m", "fraud_platform.runtime", stage, "--slot", slot or "0"]
+        program = self._programs.get(name, "fraud_platform.runtime")
+        command = [sys.executable, "-m", program, stage, "--slot", slot or "0"]
         if orders := self._orders.get(name):
             command += ["--stop-at", orders.pop(0)]
         with (self._logs / f"{name}.log").open("ab") as log:
@@ -140,6 +143,10 @@ class Slots:
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
         return {name: _leave(process, deadline) for name, process in self.processes.items()}
+
+    def logs(self) -> str:
+        """All that they have said."""
+        return "\n".join(path.read_text() for path in sorted(self._logs.glob("*.log")))
 
     def log(self) -> str:
         """The end of what each has said."""

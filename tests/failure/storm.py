@@ -90,6 +90,20 @@ class Storm:
         zombie.send_signal(signal.SIGCONT)
         return Zombie(stage, stop.point, count, zombie.wait(PATIENCE_S))
 
+    def race(self, stage: str) -> Zombie:
+        """Let a process that stands still with records in hand, and its successor with the same, go on at once."""
+        self._next_stopped([stage])
+        count, zombie = uncommitted(self._where, stage), self._slots.displace(stage)
+        successor = self._slots.processes[stage]
+        seconds_until(lambda: is_stopped(successor.pid), lambda: f"{stage} is not taken over\n{self._slots.log()}")
+        for process in (successor, zombie):
+            process.send_signal(signal.SIGCONT)
+        return Zombie(stage, "in a race", count, zombie.wait(PATIENCE_S))
+
+    def kill(self, stage: str) -> Kill:
+        """kill -9 now, whatever it does."""
+        return self._kill(stage, "now")
+
     def kill_at_random(self, count: int) -> list[Kill]:
         """kill -9 at moments of chance, of different stages as long as there are any."""
         victims = [*self._dice.sample(list(READS), len(READS)), *self._dice.choices(list(READS), k=count)]
@@ -132,11 +146,19 @@ class Storm:
             seconds_until(lambda name=name: self._has_worked(name), lambda name=name: f"{name} gets nothing to do")
         return {name: self._slots.remove(name, PATIENCE_S) for name in names}
 
+    def wait_for_work(self, name: str) -> float:
+        """Seconds from now until this slot, `stage.slot`, has done more of the work."""
+        before = self._work(name)
+        return seconds_until(lambda: self._work(name) > before, lambda: f"{name} does nothing\n{self._slots.log()}")
+
     def _has_worked(self, name: str) -> bool:
+        return self._work(name) > 0
+
+    def _work(self, name: str) -> int:
         stage, _, slot = name.partition(".")
         with Topics(self._where) as topics:
             entries = (topics.decode(row.value) for row in topics.read(LEDGER, wait=False))
-            return any((e["stage"], e["slot"]) == (stage, slot) and e["outcomes"] for e in entries)
+            return sum((e["stage"], e["slot"]) == (stage, slot) and bool(e["outcomes"]) for e in entries)
 
     def wait_until_all_is_read(self) -> None:
         """Until no stage, looked at in flow order, has input left, twice in a row: nothing is on its way."""

@@ -17,7 +17,8 @@ class Traffic:
         command = [sys.executable, "-m", "tests.failure.feed", *files_of(folder)]
         command += ["--rate", str(rate), "--at-least", str(at_least)]
         self._sent: int | None = None
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # The end of its input tells it that it is enough: a signal could come before it listens to signals.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     @property
     def pid(self) -> int:
@@ -31,7 +32,6 @@ class Traffic:
         """Let it send what is still missing, and return how many records there are."""
         if self._sent is not None:
             return self._sent
-        self._process.terminate()
         told, _ = self._process.communicate(timeout=FINISH_S)
         assert self._process.returncode == 0, "an input did not arrive"
         self._sent = int(told)

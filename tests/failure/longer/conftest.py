@@ -46,6 +46,11 @@ def kept_its_word(verdict: Verdict, kills: list[Kill] | None = None) -> None:
     assert set(verdict.exits.values()) == {0}
 
 
+def pytest_configure() -> None:
+    """Workers take the seed that the table names."""
+    os.environ["FRAUD_FAILURE_SEED"] = str(SEED)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     done = [
         (report, dict(figures))

@@ -1,4 +1,4 @@
-"""What the platform needs goes away, comes late, lies, or comes and goes."""
+"""What the platform needs goes away, lies, or comes and goes."""
 
 import time
 from contextlib import ExitStack
@@ -8,15 +8,11 @@ import pytest
 from tests.failure.arena import SEED, arena
 from tests.failure.evidence import READS
 from tests.failure.flaky_validator import flaky_validator
-from tests.failure.late_broker import LateBroker, late_broker
 from tests.failure.longer.conftest import kept_its_word
-from tests.failure.watching import seconds_until
 
 pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
 
 BROKER_DOWN_S = (3, 7, 11, 15, 20)
-TOO_LATE_S = 12.0
-"""Longer than a commit is waited for."""
 GUESTS = ("ingestion.1", "ingestion.2")
 SESSION_AND_TRANSACTION_S = 20
 FLAKY_S = 300
@@ -46,27 +42,6 @@ def test_slots_that_come_and_go_all_the_time_lose_and_repeat_nothing(folder, siz
     kept_its_word(site.verdict)
     assert codes == [dict.fromkeys(GUESTS, 0)] * rounds
     assert pause < SESSION_AND_TRANSACTION_S
-
-
-@pytest.mark.parametrize("what", ["request", "reply"])
-def test_a_commit_that_the_broker_hears_of_or_answers_too_late_tears_nothing(folder, sized, note, what) -> None:
-    count, proxies = sized(10), list[LateBroker]()
-    with ExitStack() as opened:
-
-        def through_proxy(where, _):
-            proxies.append(opened.enter_context(late_broker(where.bootstrap)))
-            return {"ingestion": {"KAFKA_BOOTSTRAP_SERVERS": proxies[0].address}}
-
-        with arena(folder, records=sized(10_000), rate=60, own=through_proxy) as site:
-            (proxy,) = proxies
-            pauses = []
-            for number in range(count):
-                site.storm.wait_for_progress(["ingestion"])
-                proxy.hold(what, TOO_LATE_S)
-                seconds_until(lambda number=number: proxy.held > number, lambda: "no transaction ends")
-                pauses.append(site.storm.wait_for_progress(["ingestion"])["ingestion"])
-    note(records=site.verdict.sent, late=f"{proxy.held} {what}s", seconds_until_the_next_commit=max(pauses))
-    kept_its_word(site.verdict)
 
 
 def test_a_validator_that_is_away_costs_time_and_nothing_else(folder, sized, note) -> None:
