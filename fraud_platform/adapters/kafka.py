@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from fraud_platform.adapters.admin import member_ids
 from fraud_platform.adapters.kafka_config import client_config, open_client
-from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_final, raise_for
+from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_fenced, is_final, raise_for
 from fraud_platform.adapters.membership import Membership
 from fraud_platform.adapters.transactions import TransactionalProducer
 from fraud_platform.core.log import Batch, Committed, Log, Partition, Position
@@ -83,7 +83,7 @@ class KafkaLog(Log):
         self._producer = TransactionalProducer(settings, naming.transactional_id(stage, slot))
         config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
         self._config = {**config, "error_cb": self._on_error}
-        self._is_cut_off = False
+        self._is_cut_off = self._is_fenced = False
         self._membership = Membership(lambda: member_ids(settings, stage, slot), session_s=FORGOTTEN_S)
         self._consumer = open_client(Consumer, self._config)
         self._topics = [naming.topic(topic) for topic in stage.reads]
@@ -101,6 +101,7 @@ class KafkaLog(Log):
         generation = self.generation
         messages = self._consume(timeout_s)
         if self._is_cut_off and not self._held:
+            self._require_place()
             raise BrokerUnavailable("Kafka went away.")
         if self._unsettled is not None:
             self._settle()
@@ -127,13 +128,27 @@ class KafkaLog(Log):
                 if len(more) < 500:  # noqa: PLR2004 - the same chunk as above
                     break
         except RAISED as error:
-            raise_for(error_of(error), "read")
+            self._raise_fault(error_of(error), "read")
         return messages
 
     def _on_error(self, error: KafkaError) -> None:
-        """Note that no broker is there: what the clients know of coordinators may be wrong when one comes back."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._is_cut_off = True
+        """Note that no broker is there, or that this client is no use any more.
+
+        What the clients know of coordinators may be wrong when a broker comes back.
+        """
+        self._is_fenced = self._is_fenced or error.code() == KafkaError._FATAL  # noqa: SLF001
+        self._is_cut_off = self._is_cut_off or self._is_fenced or error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
+
+    def _require_place(self) -> None:
+        """Raise `Fenced` if another process has the slot.
+
+        A fenced client alone does not tell: librdkafka forgets its member id when a session ends and may send one
+        more heartbeat without it, for which the broker fences a member that nobody has displaced.
+        """
+        if self._is_fenced and not self._membership.has_joined:
+            raise Fenced("Another process took over this slot.")
+        if self._is_fenced or not self._producer.is_open:
+            self._membership.require()
 
     def _batch(self, messages: Sequence[Message]) -> Batch:
         records: list[Record] = []
@@ -159,7 +174,14 @@ class KafkaLog(Log):
                 f"The committed offset of {message.topic()}/{message.partition()} is no longer in the topic;"
                 " nothing was skipped, and docs/operations.md tells how to go on."
             )
-        raise_for(error, "read")
+        self._raise_fault(error, "read")
+
+    def _raise_fault(self, error: KafkaError, doing: str) -> NoReturn:
+        if is_fenced(error):
+            self._is_fenced = self._is_cut_off = True
+            self._require_place()
+            raise BrokerUnavailable(f"Kafka ended our membership ({error.name()}).")
+        raise_for(error, doing)
 
     # Assignment -------------------------------------------------------------------------------------
 
@@ -203,7 +225,7 @@ class KafkaLog(Log):
             found = self._consumer.committed(partitions, timeout=CALL_TIMEOUT_S) if partitions else []
         except RAISED as error:
             if is_final(error_of(error)):
-                raise_for(error_of(error), "read offsets")
+                self._raise_fault(error_of(error), "read offsets")
             return  # unstable offsets of a dead member's transaction: at most its timeout
         if any(tp.error for tp in found):
             return
@@ -266,7 +288,9 @@ class KafkaLog(Log):
             for message in self._consume(CHECK_S):
                 error = message.error()
                 if error is not None and is_final(error):
-                    raise_for(error, "read")
+                    self._raise_fault(error, "read")
+        if self._is_cut_off:
+            self._require_place()
 
     # Life cycle -------------------------------------------------------------------------------------
 
@@ -275,7 +299,7 @@ class KafkaLog(Log):
         if self._is_cut_off and self._producer.is_open:
             self._producer.drop()
         if not self._producer.is_open:
-            self._membership.require()  # both of the next would displace a successor
+            self._require_place()  # both of the next would displace a successor
             self._producer.reopen()
             self._rejoin()
         elif self._unsettled is None:
@@ -292,7 +316,7 @@ class KafkaLog(Log):
         old = [self._consumer]
         self._consumer = open_client(Consumer, self._config)
         threading.Thread(target=old.clear, name="old-consumer", daemon=True).start()
-        self._is_subscribed = self._is_cut_off = False
+        self._is_subscribed = self._is_cut_off = self._is_fenced = False
         self._unsettled = None
         self._assigned = []
 

@@ -35,6 +35,11 @@ def is_final(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() in _FENCED or error.code() in _FORBIDDEN
 
 
+def is_fenced(error: KafkaError) -> bool:
+    """Whether the broker or the client itself says that this client's time is over."""
+    return bool(error.fatal()) or error.code() in _FENCED
+
+
 def is_forbidden(error: KafkaError) -> bool:
     """Whether our principal may not do what it asked for."""
     return error.code() in _FORBIDDEN and error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART

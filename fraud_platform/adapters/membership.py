@@ -29,6 +29,11 @@ class Membership:
         self._is_joining = False
         self._strangers: dict[str, float] = {}
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group has ever given us an id."""
+        return bool(self._own)
+
     def joining(self) -> None:
         """Note that the group may give us an id from now on without our hearing of it."""
         self._is_joining = True
@@ -45,7 +50,7 @@ class Membership:
             Fenced: another process has it.
             BrokerUnavailable: no answer, or it is not clear yet.
         """
-        if not self._own:
+        if not self.has_joined:
             return
         now = self._clock()
         strangers = set(self._present()) - self._own

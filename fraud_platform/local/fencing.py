@@ -1,9 +1,9 @@
 """After a crash of the broker: let the controller note that it is dead, before it starts again.
 
 Broker and controller are one process here, so after a kill the metadata still say that the broker leads everything.
-It then loads its transactions at once, cannot register while its dead self counts as alive, is fenced four seconds
-later, and takes partitions without a leader for deleted ones: Kafka 4.3.1 skips the commit markers that it was about
-to write ("Couldn't find leader endpoint for partitions ..."), and those transactions hang for good. A controller
+It then loads its transactions at once, cannot register while its dead self counts as alive, is fenced when that one's
+session ends, and takes partitions without a leader for deleted ones: Kafka 4.3.1 skips the commit markers that it was
+about to write ("Couldn't find leader endpoint for partitions ..."), and those transactions hang for good. A controller
 that runs alone for a moment fences the dead broker first; the new one then registers at once.
 """
 
@@ -21,7 +21,7 @@ from fraud_platform.local.folder import write_text
 _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 60.0  # it takes two seconds, and more than twenty on a machine with thirty others at work
 STOP_S = 10.0
 NOTHING_S = 3.0
 """Several sessions: a broker that was not found stale by then is fenced already."""
