@@ -21,12 +21,19 @@ _FORBIDDEN = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
 
-RAISED = (KafkaException, KafkaError)
-"""What a call of the client may raise: a fatal error comes bare, out of whichever call hears of it first."""
+RAISED = (KafkaException, KafkaError, SystemError)
+"""What a call of the client may raise: a fatal error comes bare, out of whichever call hears of it first.
+
+Out of a call that returns a count all the same, such as a flush, Python makes a SystemError of it.
+"""
 
 
 def error_of(raised: Exception) -> KafkaError:
-    """The error in one of `RAISED`."""
+    """The error in one of `RAISED`; a SystemError that has none is raised again."""
+    if isinstance(raised, SystemError):
+        if not isinstance(raised.__cause__, RAISED):
+            raise raised
+        return error_of(raised.__cause__)
     return raised if isinstance(raised, KafkaError) else raised.args[0]
 
 

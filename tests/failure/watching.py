@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaException
 
-PATIENCE_S = 90
+PATIENCE_S = 120
 LOOK_S = 0.1
 
 

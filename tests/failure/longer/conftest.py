@@ -51,6 +51,14 @@ def pytest_configure() -> None:
     os.environ["FRAUD_FAILURE_SEED"] = str(SEED)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The trials of a live stack stay together on one worker; each of the others goes to whoever is free."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     done = [
         (report, dict(figures))
@@ -64,6 +72,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section(f"failure suite, size {SIZE:g}, FRAUD_FAILURE_SEED={SEED}")
     for report, figures in done:
-        name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+        name = report.nodeid.rpartition("::")[2].partition("@")[0].removeprefix("test_").replace("_", " ")
         terminalreporter.write_line(f"{report.outcome:7} {report.duration:6.0f} s  {name}")
         terminalreporter.write_line("                  " + ", ".join(f"{k} {v}" for k, v in figures.items()))

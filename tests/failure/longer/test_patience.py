@@ -1,5 +1,6 @@
 """Stages wait longer than Kafka waits for its consumer, and for input that never comes."""
 
+import random
 import threading
 import time
 from contextlib import ExitStack
@@ -26,7 +27,7 @@ class SlowValidator(FlakyValidator):
     """Takes its time for one question after each `be_slow`."""
 
     def __init__(self, behind: str) -> None:
-        super().__init__(behind, 0.0, None)
+        super().__init__(behind, 0.0, random.Random(0))
         self._next = threading.Lock()
         self.slowed = 0
 

@@ -100,7 +100,8 @@ def test_a_plain_client_with_a_fixed_id_frees_its_readers_and_one_with_a_random_
     service_endpoints, note, is_fixed
 ) -> None:
     bootstrap, topic = service_endpoints["KAFKA_BOOTSTRAP_SERVERS"], f"p{uuid.uuid4().hex[:8]}-plain"
-    AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, 1)])[topic].result(60)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic(topic, 1)])[topic].result(60)
     first = uuid.uuid4().hex
     second = first if is_fixed else uuid.uuid4().hex
     with Topics(Where(bootstrap, *[""] * 8)) as topics, open_transaction(bootstrap, topic, first) as killed:
