@@ -20,7 +20,9 @@ pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
 POLL_INTERVAL_S = 10
 """The shortest that goes with the session."""
 TOO_SLOW_S = 1.5 * POLL_INTERVAL_S
-POLL_INTERVAL = {"KAFKA_MAX_POLL_INTERVAL_MS": str(POLL_INTERVAL_S * 1000)}
+POLL_INTERVAL = {
+    name: str(POLL_INTERVAL_S * 1000) for name in ("KAFKA_MAX_POLL_INTERVAL_MS", "KAFKA_SESSION_TIMEOUT_MS")
+}
 
 
 class SlowValidator(FlakyValidator):
@@ -44,7 +46,7 @@ class SlowValidator(FlakyValidator):
 
 def test_a_batch_that_takes_longer_than_the_poll_interval_is_not_repeated(folder, sized, note) -> None:
     """Another slot gets the partitions meanwhile."""
-    rounds, slow = sized(10), list[SlowValidator]()
+    rounds, slow = sized(6), list[SlowValidator]()
     with ExitStack() as opened:
 
         def through_it(_, address):

@@ -41,9 +41,9 @@ def through_proxy(folder: Path, *, rate: float = 60, **more: Any) -> Iterator[tu
             yield site, proxies[0]
 
 
-@pytest.mark.parametrize("what", ["request", "reply"])
-def test_a_commit_that_the_broker_hears_of_or_answers_too_late_tears_nothing(folder, sized, note, what) -> None:
-    count, pauses = sized(10), []
+@pytest.mark.parametrize(("what", "times"), [("request", 5), ("reply", 10)])
+def test_a_commit_that_the_broker_hears_of_or_answers_too_late_tears_nothing(folder, sized, note, what, times) -> None:
+    count, pauses = sized(times), []
     with through_proxy(folder, records=sized(10_000)) as (site, proxy):
         for number in range(count):
             site.storm.wait_for_progress(["ingestion"])
@@ -58,7 +58,7 @@ def test_a_commit_that_the_broker_hears_of_or_answers_too_late_tears_nothing(fol
 @pytest.mark.parametrize("what", ["request", "reply"])
 def test_an_abort_that_the_broker_hears_of_or_answers_too_late_tears_nothing(folder, sized, note, what) -> None:
     """The platform aborts by opening its transactional id again: an abort of its own would be one more unsure end."""
-    count, pauses = sized(10), []
+    count, pauses = sized(5), []
     with through_proxy(folder, records=sized(10_000)) as (site, proxy):
         for number in range(count):
             site.storm.wait_for_progress(["ingestion"])
