@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 TIMEOUT_S = 60.0  # it takes two seconds, and more than twenty on a machine with thirty others at work
-STOP_S = 10.0
+STOP_S = 30.0
 NOTHING_S = 3.0
 """Several sessions: a broker that was not found stale by then is fenced already."""
 _DECIDED, _NOTHING = "Fencing broker", "No stale brokers found"

@@ -47,7 +47,7 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=8
 # A broker that a busy machine keeps from its own controller must not count as dead: transactions that end just then
 # would hang (see fencing.py, which also sees to it that a killed one registers again at once). Default: 9 s, 2 s.
-broker.session.timeout.ms=30000
+broker.session.timeout.ms=18000
 broker.heartbeat.interval.ms=500
 # A dead producer's open transaction hides committed records until the next scan (default: 10 s).
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
