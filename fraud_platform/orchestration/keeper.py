@@ -16,6 +16,8 @@ MEMBER_GRACE_S = 12.0
 HEARTBEAT_GRACE_S = 30.0
 STARTING_GRACE_S = 60.0
 UNSTARTED_GRACE_S = 120.0
+SUCCESSOR_LEAD_S = 25.0
+"""Two looks and a start: so long before a run leaves, its successor waits in Dagster's queue for the slot."""
 HAUNTING_S = 15.0
 """A dead member of our own may be seen this long; a member seen later belongs to somebody else."""
 
@@ -34,6 +36,8 @@ class SlotRun:
     heartbeat_at: float = 0.0
     working_since: float = 0.0
     process: str = ""
+    code: str = ""
+    leaves_at: float = 0.0
     ended_by: str = ""
     reason: str = ""
 
@@ -62,9 +66,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Ask a run to leave: nobody wants its slot any more."""
+    """Ask a run to leave, and why."""
 
     run_id: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class View:
 
     `members` is None while Kafka does not answer: then nothing is known, and no run is ended for its silence.
     `gone` names the runs whose process is known to have ended; a machine knows that of its own processes only.
+    `code` is the keeper's own code and `code_since` when it was loaded: what was started earlier may run older code.
     `uses_heartbeat` marks a stage without a group. `seen` is the keeper's memory: run id -> last seen alive.
     `switched_on_at` is when the keeper was last switched on; what ended before counts for nothing.
     """
@@ -96,6 +102,8 @@ class View:
     gone: Collection[str] = ()
     switched_on_at: float = 0.0
     uses_heartbeat: bool = False
+    code: str = ""
+    code_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +120,15 @@ def decide(view: View) -> Decision:
     seen = {run.run_id: _last_sign(run, view) for run in view.in_progress}
     ends = {run.run_id: end for run in view.in_progress if (end := _silence(run, view, seen[run.run_id]))}
     surplus = [
-        Cancel(run.run_id)
+        Cancel(run.run_id, f"nobody wants {run.slot} any more")
         for run in view.in_progress
         if run.slot not in view.slots and run.run_id not in ends and run.status is not Status.CANCELING
     ]
     wishes = [_fill(slot, view, ends) for slot in view.slots]
+    successions = [action for slot in view.slots for action in _succeed(slot, view, ends)]
     notes = [wish for wish in wishes if isinstance(wish, str)]
     off = next((wish for wish in wishes if isinstance(wish, SwitchOff)), None)
-    actions: list[Action] = [*ends.values(), *surplus]
+    actions: list[Action] = [*ends.values(), *surplus, *successions]
     actions += [off] if off else [wish for wish in wishes if isinstance(wish, Launch)]
     return Decision(actions=actions, notes=notes, seen=seen)
 
@@ -163,6 +172,22 @@ def _fill(slot: str, view: View, ends: Mapping[str, End]) -> Launch | SwitchOff 
         return _cancelled(slot) if is_unwanted else Launch(slot=slot, after=newest.run_id)
     last = view.last_ended.get(slot)
     return (last and _reason_to_stop(slot, last, view)) or _launch_or_wait(slot, last, view)
+
+
+def _succeed(slot: str, view: View, ends: Mapping[str, End]) -> list[Action]:
+    """What brings a successor for a run that is due to leave, or that runs the code of before a reload.
+
+    The successor waits in Dagster's queue until the slot is free: a gap as long as its start, without a look between.
+    """
+    mine = [run for run in view.in_progress if run.slot == slot]
+    if len(mine) != 1 or mine[0].status is not Status.STARTED or mine[0].run_id in ends:
+        return []
+    (run,) = mine
+    successor = Launch(slot=slot, after=run.run_id)
+    # Only what was started before the reload: a file that is changed later is no news before the next one.
+    if run.code and run.code != view.code and run.created_at < view.code_since:
+        return [Cancel(run.run_id, f"{slot} runs the code of before"), successor]
+    return [successor] if run.leaves_at and view.now >= run.leaves_at - SUCCESSOR_LEAD_S else []
 
 
 def _reason_to_stop(slot: str, last: SlotRun, view: View) -> SwitchOff | None:

@@ -65,7 +65,9 @@ def run_stage(run: LongRun, stage: Stage, outputs: Sequence[Output]) -> None:
     from fraud_platform.runtime.launch import Slot, run_slot
 
     name = slot_name(run.context.run.tags.get(tags.SLOT), stage)
-    until = time.monotonic() + HAND_OVER_S - int(name) * STAGGER_S
+    stay_s = max(HAND_OVER_S / 2, HAND_OVER_S - int(name) * STAGGER_S)
+    until = time.monotonic() + stay_s
+    run.watch.leaves_at(time.time() + stay_s)
     with _reporting(run, stage, outputs, enabled=name == "0") as report:
 
         def observe(progress: Progress) -> None:

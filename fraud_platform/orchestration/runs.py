@@ -58,6 +58,8 @@ def slot_run(record: RunRecord) -> SlotRun:
         heartbeat_at=_number(run.tags.get(tags.HEARTBEAT)),
         working_since=_number(run.tags.get(tags.WORKING)),
         process=run.tags.get(tags.PROCESS, ""),
+        code=run.tags.get(tags.CODE, ""),
+        leaves_at=_number(run.tags.get(tags.LEAVES_AT)),
         ended_by=run.tags.get(tags.ENDED_BY, ""),
         reason=run.tags.get(tags.REASON, ""),
     )

@@ -10,6 +10,7 @@ from dagster import DagsterInstance
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.orchestration import runs, tags
 from fraud_platform.orchestration.cluster import Cluster, KafkaCluster
+from fraud_platform.orchestration.code import loaded_at, own_code
 from fraud_platform.orchestration.keeper import Cancel, Decision, End, Launch, SwitchOff, View, decide
 from fraud_platform.orchestration.processes import is_gone
 from fraud_platform.orchestration.switches import OFF_MARK, Switch
@@ -74,6 +75,8 @@ def look(
         gone={run.run_id for run in in_progress if is_gone(run.process)},
         switched_on_at=context.last_sensor_start_time or 0.0,
         uses_heartbeat=not stage.consumes,
+        code=own_code(),
+        code_since=loaded_at(),
     )
 
 
@@ -88,9 +91,9 @@ def act(
             case End(run_id, status, why):
                 runs.end(instance, run_id, status, why)
                 said.append(f"run {run_id[:8]}: {why}")
-            case Cancel(run_id):
+            case Cancel(run_id, why):
                 runs.ask_to_leave(instance, run_id, tags.KEEPER)
-                said.append(f"run {run_id[:8]} fills no slot any more")
+                said.append(f"run {run_id[:8]}: {why}")
             case Launch():
                 requests.append(_request(stage, action))
             case SwitchOff(why):

@@ -16,6 +16,7 @@ from typing import Self
 from dagster import DagsterInstance, DagsterRunStatus
 
 from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.code import own_code
 from fraud_platform.orchestration.processes import own_process
 from fraud_platform.runtime.stop import StopRequest
 
@@ -59,7 +60,7 @@ class RunWatch:
         self._came_round_at = time.monotonic()
         self._asked_at: float | None = None
         self._beating = True
-        self._facts = {tags.PROCESS: own_process()}
+        self._facts = {tags.PROCESS: own_process(), tags.CODE: own_code()}
         self._works = False
         self._wake = threading.Event()
         self._ended = False
@@ -91,6 +92,11 @@ class RunWatch:
         self._works = True
         self._facts = self._facts | {tags.WORKING: f"{time.time():.0f}"}
         self._beating = not seen_elsewhere
+        self._wake.set()
+
+    def leaves_at(self, moment: float) -> None:
+        """The run will hand its slot over at this Unix time: its keeper has the successor ready by then."""
+        self._facts = self._facts | {tags.LEAVES_AT: f"{moment:.0f}"}
         self._wake.set()
 
     def _watch(self) -> None:

@@ -10,6 +10,7 @@ from fraud_platform.orchestration.keeper import (
     HAUNTING_S,
     HEARTBEAT_GRACE_S,
     MEMBER_GRACE_S,
+    SUCCESSOR_LEAD_S,
     Cancel,
     Decision,
     End,
@@ -186,7 +187,44 @@ def test_a_run_that_was_fenced_off_does_not_fight_back() -> None:
 
 def test_a_slot_that_nobody_wants_any_more_is_asked_to_leave() -> None:
     surplus = a_run("r2", slot="lake.1")
-    assert look(a_run(), surplus, members={"lake.0", "lake.1"}).actions == [Cancel("r2")]
+    (action,) = look(a_run(), surplus, members={"lake.0", "lake.1"}).actions
+    assert action == Cancel("r2", "nobody wants lake.1 any more")
+
+
+def test_a_run_with_the_code_of_before_a_reload_is_followed_by_one_with_the_new() -> None:
+    old = a_run(code="old", created_at=NOW - 60)
+    assert look(old, members={SLOT}, code="new", code_since=NOW - 5).actions == [
+        Cancel("r1", "lake.0 runs the code of before"),
+        Launch(slot=SLOT, after="r1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        a_run(code="new", created_at=NOW - 60),
+        a_run(code="", created_at=NOW - 60),
+        # started since the reload: the files have changed again, which is for the next reload to tell
+        a_run(code="newer", created_at=NOW - 1),
+        a_run(code="old", created_at=NOW - 60, status=Status.CANCELING, updated_at=NOW),
+    ],
+)
+def test_other_code_alone_is_no_reason_to_replace_a_run(run: SlotRun) -> None:
+    assert look(run, members={SLOT}, code="new", code_since=NOW - 5).actions == []
+
+
+def test_a_run_that_will_leave_has_its_successor_in_the_queue_once() -> None:
+    leaving, queued = a_run(leaves_at=NOW + SUCCESSOR_LEAD_S - 1), a_run("r2", status=Status.QUEUED)
+    assert look(leaving, members={SLOT}).actions == [Launch(slot=SLOT, after="r1")]
+    assert look(leaving, queued, members={SLOT}).actions == []
+    assert look(a_run(leaves_at=NOW + SUCCESSOR_LEAD_S + 1), members={SLOT}).actions == []
+
+
+def test_the_successor_of_a_dead_run_is_asked_for_once() -> None:
+    """Its end is written down and the slot filled as always, whatever it had planned."""
+    dead = a_run(leaves_at=NOW, code="old", started_at=NOW)
+    _, launch = look(dead, members=set(), gone={"r1"}, code="new", code_since=NOW).actions
+    assert launch == Launch(slot=SLOT, after="r1")
 
 
 @pytest.mark.parametrize(("age", "replaced"), [(HEARTBEAT_GRACE_S - 1, False), (HEARTBEAT_GRACE_S + 1, True)])

@@ -136,6 +136,18 @@ def test_a_configuration_error_switches_the_keeper_off(instance: DagsterInstance
     assert not keeper(instance, LAKE).is_on
 
 
+def test_after_a_reload_a_run_of_the_old_code_is_asked_to_leave_and_followed(
+    instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED, **{tags.CODE: "the code of before"})
+    cluster.join(LAKE, "0")
+    assert slots(evaluate()) == []  # the keeper's own process is older than the run
+    monkeypatch.setattr("fraud_platform.orchestration.sensor.loaded_at", lambda: time.time() + 1)
+    (request,) = evaluate().run_requests
+    assert request.run_key == f"lake.0:{run.run_id}"
+    assert instance.get_run_by_id(run.run_id).tags[tags.ENDED_BY] == tags.KEEPER
+
+
 def test_runs_of_other_stages_do_not_count(instance: DagsterInstance, evaluate: Evaluate) -> None:
     store_run(instance, BANKS, DagsterRunStatus.STARTED)
     assert slots(evaluate(LAKE)) == ["lake.0"]

@@ -7,6 +7,7 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.code import own_code
 from fraud_platform.orchestration.watch import RunWatch
 from fraud_platform.runtime.stop import StopRequest
 from fraud_platform.topology import LAKE
@@ -118,3 +119,11 @@ def test_a_loop_that_comes_round_lives(instance: DagsterInstance) -> None:
             assert not watch.should_stop()
             time.sleep(0.01)
     assert exits == []
+
+
+def test_a_run_says_which_code_it_runs_and_when_it_will_leave(instance: DagsterInstance) -> None:
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    with RunWatch(instance, run.run_id, StopRequest(), check_s=0.02) as watch:
+        watch.leaves_at(1_700_000_000.4)
+        assert becomes(lambda: tag(instance, run.run_id, tags.LEAVES_AT) == "1700000000")
+    assert tag(instance, run.run_id, tags.CODE) == own_code()
