@@ -20,7 +20,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
 
-MAX_REPLY_BYTES = 10 * 1024 * 1024
+REPLY_BYTES, REPLY_BYTES_PER_ANSWER = 64 * 1024, 4 * 1024
+"""What a reply may hold at all, and for each answer: our own service's answers have 100 to 600 bytes."""
 _CHUNK_BYTES = 64 * 1024
 _SHORTEST_S = 0.01  # a timeout of 0 would mean "do not block" to the socket
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -35,17 +36,25 @@ class HttpReply(msgspec.Struct, frozen=True):
 
 
 class Budget:
-    """The time that one call may take in all, shared by its threads; a stop or a failure ends it early."""
+    """The time that one call may take in all, shared by its threads; a stop or a failure ends it early.
 
-    def __init__(self, seconds: float, stop: Callable[[], bool]) -> None:
+    Without a first answer within `first_s` nobody is there, and the call ends then.
+    """
+
+    def __init__(self, seconds: float, stop: Callable[[], bool], *, first_s: float | None = None) -> None:
         self._seconds, self._stop = seconds, stop
-        self._end = time.monotonic() + seconds
+        self._begin = time.monotonic()
+        self._limit_s = min(seconds, first_s or seconds)
         self._cancelled = threading.Event()
         self.last_fault = "no reply"
 
     def remaining(self) -> float:
         """Seconds left; 0 once cancelled."""
-        return 0.0 if self._cancelled.is_set() else max(0.0, self._end - time.monotonic())
+        return 0.0 if self._cancelled.is_set() else max(0.0, self._begin + self._limit_s - time.monotonic())
+
+    def answered(self) -> None:
+        """Somebody is there: the whole time may be used."""
+        self._limit_s = self._seconds
 
     def check(self) -> None:
         """Raises ValidatorUnavailable when the time is over or a stop was asked for."""
@@ -66,7 +75,7 @@ class Budget:
     def exhausted(self) -> ValidatorUnavailable:
         """The error that ends the call, with the last fault seen."""
         fault = self.last_fault
-        return ValidatorUnavailable(f"fraud-validator-api gave no usable answer within {self._seconds:g} s: {fault}.")
+        return ValidatorUnavailable(f"fraud-validator-api gave no usable answer within {self._limit_s:g} s: {fault}.")
 
     def cancel(self) -> None:
         """Let every thread of the call end soon."""
@@ -101,20 +110,20 @@ class Exchange:
         if api_key:
             self._session.auth = _Bearer(api_key)
 
-    def post(self, url: str, body: bytes, budget: Budget) -> HttpReply:
-        """Send JSON and read the whole reply.
+    def post(self, url: str, body: bytes, budget: Budget, *, answers: int) -> HttpReply:
+        """Send JSON and read the whole reply, which is to hold so many answers.
 
         Raises:
             ValidatorUnavailable: no connection, no reply in time, or one that is too large or encoded.
             ConfigurationError: the certificate cannot be trusted.
         """
-        return self._send("POST", url, body, budget)
+        return self._send("POST", url, body, budget, REPLY_BYTES + answers * REPLY_BYTES_PER_ANSWER)
 
     def get(self, url: str, budget: Budget) -> HttpReply:
         """As `post`, without a body."""
-        return self._send("GET", url, None, budget)
+        return self._send("GET", url, None, budget, REPLY_BYTES)
 
-    def _send(self, method: str, url: str, body: bytes | None, budget: Budget) -> HttpReply:
+    def _send(self, method: str, url: str, body: bytes | None, budget: Budget, limit: int) -> HttpReply:
         left = max(budget.remaining(), _SHORTEST_S)
         connect, read = (min(timeout, left) for timeout in self._timeouts)
         with _translated_errors():
@@ -128,7 +137,7 @@ class Exchange:
                 stream=True,
             )
             with closing(response):
-                return HttpReply(response.status_code, _read(response), _retry_after(response))
+                return HttpReply(response.status_code, _read(response, limit), _retry_after(response))
 
     def abort(self) -> None:
         """Cut off every exchange under way; the next one connects anew."""
@@ -159,14 +168,19 @@ def _translated_errors() -> Iterator[None]:
         raise ValidatorUnavailable(type(error).__name__) from None
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: requests.Response, limit: int) -> bytes:
+    """The body; one that is announced or found to be too long is not read on, so that it costs no memory."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ValidatorUnavailable("an encoded reply that was not asked for")
+    announced = response.headers.get("Content-Length", "")
+    too_long = ValidatorUnavailable(f"a reply of more than {limit} bytes")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > limit:
+        raise too_long
     chunks, size = [], 0
     for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
         size += len(chunk)
-        if size > MAX_REPLY_BYTES:
-            raise ValidatorUnavailable(f"a reply of more than {MAX_REPLY_BYTES} bytes")
+        if size > limit:
+            raise too_long
         chunks.append(chunk)
     return b"".join(chunks)
 

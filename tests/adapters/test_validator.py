@@ -1,9 +1,11 @@
 """What every `Validator` promises, asked of the fake and of the real service over HTTP."""
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from fraud_platform.adapters.validator import Validator, ValidatorClient
 from fraud_platform.core.decisions import Action, Decision
@@ -12,6 +14,7 @@ from fraud_platform.core.rules import default_rule_set
 from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
+from tests.adapters.hostile import Seen, hostile, reply
 from tests.fakes.validator import FakeValidator
 from tests.validator_api.builders import typed
 from tests.validator_api.service import running_validator
@@ -106,9 +109,38 @@ def test_one_id_with_two_contents_gets_two_answers(validator: Validator) -> None
     ]
 
 
-def test_asking_again_gives_the_same_answers(validator: Validator) -> None:
+def test_asking_three_times_gives_the_same_answers(validator: Validator) -> None:
     questions = [typed("t-1"), typed("t-2", amount="20000")]
-    assert validator.judge(questions) == validator.judge(questions)
+    first, second, third = (validator.judge(questions) for _ in range(3))
+    assert first == second == third
+
+
+def test_a_batch_whose_reply_was_lost_is_judged_the_same_when_it_is_asked_again(service: str) -> None:
+    """The service has judged each time; the client hears of the third time only."""
+    judged: list[bytes] = []
+
+    def behave(seen: Seen, connection: socket.socket) -> bytes | None:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        judged.append(requests.post(service + seen.path, seen.body, headers=headers, timeout=10).content)
+        if len(judged) > 2:
+            return reply(200, judged[-1])
+        connection.shutdown(socket.SHUT_RDWR)
+        return None
+
+    questions = [
+        typed("t-1"),
+        typed("t-2", amount="20000"),
+        typed("t-3", receiver_details="{}"),
+        typed("t-4", amount="-1"),
+    ]
+    with hostile(behave) as server:
+        client = ValidatorClient(server.url)
+        answers = client.judge(questions)
+        client.close()
+    assert len(judged) == 3
+    assert len(set(judged)) == 1
+    versions = {answer.rule_set_version for answer in answers if isinstance(answer, Decision)}
+    assert versions == {default_rule_set().version}
 
 
 def test_a_service_that_can_answer_says_so(validator: Validator) -> None:

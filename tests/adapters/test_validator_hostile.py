@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fraud_platform.adapters.validator import ValidatorClient
+from fraud_platform.adapters.validator import FIRST_ANSWER_S, ValidatorClient
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.questions import Question
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
@@ -19,6 +19,7 @@ from tests.validator_api.builders import typed
 
 BUDGET_S = 0.3
 MARGIN_S = 0.5
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @contextmanager
@@ -104,7 +105,9 @@ def test_a_dripping_server_is_hung_up_on() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(reply(200, b" " * (11 * 1024 * 1024)), id="11 MB"),
+        pytest.param(reply(200, b" " * (10 * 1024 * 1024)), id="10 MB"),
+        pytest.param(CHUNKED + b"A00000\r\n" + b" " * (10 * 1024 * 1024), id="10 MB of unknown length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000, id="a length without end"),
         pytest.param(reply(200, gzip.compress(b" " * 300_000_000, 1), "Content-Encoding: gzip"), id="a gzip bomb"),
     ],
 )
@@ -116,6 +119,36 @@ def test_a_huge_reply_is_not_kept(answer: bytes) -> None:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 20 * 1024 * 1024
+
+
+def test_a_server_that_accepts_nobody_costs_the_budget_and_no_more() -> None:
+    """The kernel opens the connection for it, up to the backlog; then even that stays without an answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        client = ValidatorClient(f"http://127.0.0.1:{listener.getsockname()[1]}/validate", budget_s=BUDGET_S)
+        for _ in range(4):
+            began = time.monotonic()
+            with pytest.raises(ValidatorUnavailable, match="no usable answer"):
+                client.judge([typed()])
+            assert time.monotonic() - began < BUDGET_S + MARGIN_S
+        client.close()
+
+
+def test_nobody_is_waited_for_longer_than_a_first_answer_may_take() -> None:
+    """Partitions are to be paused three seconds after the validator's end, whatever the budget."""
+    told = pytest.raises(ValidatorUnavailable, match=f"within {FIRST_ANSWER_S} s: status 503")
+    with asking(always(reply(503)), budget_s=30) as (_, client), told:
+        client.judge([typed()])
+
+
+def test_a_service_that_has_answered_once_may_use_the_whole_budget() -> None:
+    def behave(seen: Seen, _connection: socket.socket) -> bytes:
+        is_late = seen.path.endswith("/validate") and time.monotonic() - began < FIRST_ANSWER_S + 0.2
+        return reply(503) if is_late else reply(404) if seen.path.endswith("/batch") else obliging(seen)
+
+    began = time.monotonic()
+    with asking(behave, budget_s=30) as (_, client):
+        assert isinstance(client.judge([typed()])[0], Decision)
+    assert time.monotonic() - began > FIRST_ANSWER_S
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

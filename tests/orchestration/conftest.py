@@ -12,6 +12,7 @@ from fraud_platform.orchestration import tags
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage
 from tests.fakes.cluster import FakeCluster
+from tests.orchestration.live import home, live_settings, stack  # noqa: F401 - fixtures
 
 
 @pytest.fixture

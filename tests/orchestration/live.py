@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from fraud_platform.local.stack import Stack, clean_environment, running
@@ -28,6 +29,24 @@ def live_stack(folder: Path) -> Iterator[Stack]:
     with running(folder, services=SERVICES, environment=environment) as stack:
         yield stack
         control.stop_everything(stack.settings())
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The live stack of a module; directories show these three to their tests by importing them in conftest.py."""
+    with live_stack(tmp_path_factory.mktemp("live")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def live_settings(stack: Stack) -> Settings:
+    return stack.settings()
+
+
+@pytest.fixture
+def home(live_settings: Settings) -> Iterator[DagsterInstance]:
+    with control.open_instance(live_settings) as instance:
+        yield instance
 
 
 def run_of_ingestion(settings: Settings, home: DagsterInstance) -> SlotRun:

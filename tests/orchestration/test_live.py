@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,7 +17,6 @@ from fraud_platform.topology import INGESTION
 from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
 from tests.orchestration.live import (
     is_replaced,
-    live_stack,
     pid_at_work,
     pid_of,
     run_of_ingestion,
@@ -31,27 +29,10 @@ pytestmark = [pytest.mark.services, pytest.mark.failure, pytest.mark.timeout(300
 KILLS = 2
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with live_stack(tmp_path_factory.mktemp("live")) as stack:
-        yield stack
-
-
 @pytest.fixture
-def settings(stack: Stack) -> Settings:
-    return stack.settings()
-
-
-@pytest.fixture
-def home(settings: Settings) -> Iterator[DagsterInstance]:
-    with control.open_instance(settings) as instance:
-        yield instance
-
-
-@pytest.fixture
-def run(settings: Settings, home: DagsterInstance) -> SlotRun:
+def run(live_settings: Settings, home: DagsterInstance) -> SlotRun:
     """The run that fills the slot; the keeper is on."""
-    return run_of_ingestion(settings, home)
+    return run_of_ingestion(live_settings, home)
 
 
 def test_a_killed_op_is_consuming_again_within_30_s(home: DagsterInstance, run: SlotRun) -> None:
@@ -61,15 +42,15 @@ def test_a_killed_op_is_consuming_again_within_30_s(home: DagsterInstance, run: 
 
 
 def test_kills_under_traffic_lose_and_repeat_nothing(
-    settings: Settings, home: DagsterInstance, run: SlotRun, tmp_path: Path
+    live_settings: Settings, home: DagsterInstance, run: SlotRun, tmp_path: Path
 ) -> None:
     """The keeper alone brings the stage back; the verifier knows only inputs, topics and stores."""
     seed = random.SystemRandom().randrange(1_000_000)
-    opened = kill_ingestion_under_traffic(settings, tmp_path, lambda: pid_at_work(home), kills=KILLS, seed=seed)
+    opened = kill_ingestion_under_traffic(live_settings, tmp_path, lambda: pid_at_work(home), kills=KILLS, seed=seed)
     assert len(opened) == KILLS
     assert all(opened)
     assert is_replaced(home, run)
-    report = verdict(settings, tmp_path)
+    report = verdict(live_settings, tmp_path)
     assert report["faults"] == [], f"inputs of seed {seed}"
     assert sum(report["fates"].values()) == report["topics"]["bank-transactions"] >= 1_000
 
@@ -107,8 +88,8 @@ def test_a_terminated_run_ends_canceled_and_the_stage_stays_down_until_switched_
     seconds_until(lambda: is_replaced(home, run), 30)
 
 
-def test_nothing_is_left_after_stop_everything(settings: Settings, home: DagsterInstance, run: SlotRun) -> None:
-    assert control.stop_everything(settings) == []
+def test_nothing_is_left_after_stop_everything(live_settings: Settings, home: DagsterInstance, run: SlotRun) -> None:
+    assert control.stop_everything(live_settings) == []
     seconds_until(lambda: not psutil.pid_exists(pid_of(run)), 10)
     assert runs.last_ended(home, run.slot).status is DagsterRunStatus.CANCELED
-    control.start_keepers(settings)
+    control.start_keepers(live_settings)

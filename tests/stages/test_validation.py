@@ -15,6 +15,7 @@ from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.runtime.worker import Progress, State
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, VALIDATION, Topic
+from tests.adapters.hostile import Seen, hostile, reply
 from tests.builders import party, raw
 from tests.stages.flow import HOUR_AGO, has_progress, has_read_all, ledger_of, rows, send, values
 from tests.validator_api.service import running_validator, started_validator
@@ -161,5 +162,27 @@ def test_a_validator_that_refuses_the_key_stops_the_slot(settings: Settings) -> 
         asking = ask(settings, f"{address}/validate")
         with pytest.raises(ConfigurationError, match="FRAUD_VALIDATOR_API_KEY"):
             run_slot(asking, Slot(stage=VALIDATION, name="0"), stop=lambda: False)
+    assert not has_progress(settings, VALIDATION)
+    assert rows(settings, Topic.DEAD_LETTERS) == rows(settings, Topic.DECISIONS) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "setting"),
+    [(401, "FRAUD_VALIDATOR_API_KEY"), (403, "FRAUD_VALIDATOR_API_KEY"), (404, "FRAUD_VALIDATOR_URL")],
+)
+def test_a_validator_that_a_person_must_set_right_stops_the_slot_within_5_s_in_one_sentence(
+    settings: Settings, status: int, setting: str
+) -> None:
+    ingest(settings, *(open_transfer(f"t-{n}") for n in range(20)))
+    refused_at: list[float] = []
+
+    def refuse(_seen: Seen, _connection: socket.socket) -> bytes:
+        refused_at.append(time.monotonic())
+        return reply(status)
+
+    with hostile(refuse) as server, pytest.raises(ConfigurationError, match=setting) as raised:
+        run_slot(ask(settings, server.url), Slot(stage=VALIDATION, name="0"), stop=lambda: False)
+    assert time.monotonic() - refused_at[0] < 5
+    assert "\n" not in str(raised.value)
     assert not has_progress(settings, VALIDATION)
     assert rows(settings, Topic.DEAD_LETTERS) == rows(settings, Topic.DECISIONS) == []

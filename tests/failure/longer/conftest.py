@@ -10,6 +10,7 @@ import pytest
 from tests.failure.arena import SEED, Verdict
 from tests.failure.slots import KILLED
 from tests.failure.storm import Kill
+from tests.orchestration.live import home, live_settings, stack  # noqa: F401 - fixtures
 
 ROW = "failure suite"
 SIZE = float(os.environ.get("FRAUD_FAILURE_SIZE") or 1)

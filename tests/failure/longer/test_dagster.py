@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,7 +16,6 @@ from tests.failure.arena import SEED
 from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
 from tests.orchestration.live import (
     is_replaced,
-    live_stack,
     pid_at_work,
     pid_of,
     run_of_ingestion,
@@ -31,39 +29,24 @@ pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
 OP_BACK_S, ORPHAN_BACK_S, CANCELED_S = 30, 60, 10
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with live_stack(tmp_path_factory.mktemp("live")) as stack:
-        yield stack
-
-
-@pytest.fixture
-def settings(stack: Stack) -> Settings:
-    return stack.settings()
-
-
-@pytest.fixture
-def home(settings: Settings) -> Iterator[DagsterInstance]:
-    with control.open_instance(settings) as instance:
-        yield instance
-
-
 def test_an_op_that_is_killed_again_and_again_comes_back_and_repeats_nothing(
-    settings: Settings, home: DagsterInstance, tmp_path: Path, sized, note
+    live_settings: Settings, home: DagsterInstance, tmp_path: Path, sized, note
 ) -> None:
-    run_of_ingestion(settings, home)
-    opened = kill_ingestion_under_traffic(settings, tmp_path, lambda: pid_at_work(home), kills=sized(20), seed=SEED)
-    report = verdict(settings, tmp_path)
+    run_of_ingestion(live_settings, home)
+    opened = kill_ingestion_under_traffic(
+        live_settings, tmp_path, lambda: pid_at_work(home), kills=sized(20), seed=SEED
+    )
+    report = verdict(live_settings, tmp_path)
     note(kills=len(opened), records=report["topics"]["bank-transactions"], longest_pause_s=report["longest_pause_s"])
     assert report["faults"] == [], f"repeat with FRAUD_FAILURE_SEED={SEED}"
 
 
 def test_a_killed_op_is_replaced_within_half_a_minute_at_the_95th_percentile(
-    settings: Settings, home: DagsterInstance, sized, note
+    live_settings: Settings, home: DagsterInstance, sized, note
 ) -> None:
     took = []
     for _ in range(sized(20)):
-        run = run_of_ingestion(settings, home)
+        run = run_of_ingestion(live_settings, home)
         os.kill(pid_of(run), signal.SIGKILL)
         took.append(seconds_until(lambda run=run: is_replaced(home, run), 120))
         assert len(working(home)) == 1
@@ -89,11 +72,11 @@ def test_an_op_that_dies_with_its_server_is_replaced(
 
 
 def test_terminated_runs_end_canceled_and_are_not_started_again(
-    settings: Settings, home: DagsterInstance, sized, note
+    live_settings: Settings, home: DagsterInstance, sized, note
 ) -> None:
     took = []
     for _ in range(sized(10)):
-        run = run_of_ingestion(settings, home)
+        run = run_of_ingestion(live_settings, home)
         home.run_launcher.terminate(run.run_id)
         took.append(seconds_until(lambda run=run: status(home, run) is DagsterRunStatus.CANCELED, 60))
         seconds_until(lambda run=run: not psutil.pid_exists(pid_of(run)), 60)
