@@ -4,7 +4,8 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,25 @@ PER_KILL = 3_000
 """Lines in reserve: the traffic flows until the last kill is over."""
 
 
+@contextmanager
+def traffic_for_ingestion(settings: Settings, folder: Path, *, lines: int, seed: int) -> Iterator[tuple[Where, int]]:
+    """Traffic inside the block, of `lines` at most; after it all of it has been sent and read.
+
+    Yields the platform's addresses and the pid of the feeder.
+    """
+    save(make_inputs(lines, seed=seed), folder / "inputs.jsonl")
+    where = where_of(settings)
+    save_where(where, folder / "where.json")
+    traffic = Traffic(folder, rate=RATE, at_least=RECORDS)
+    try:
+        yield where, traffic.pid
+        traffic.finish()
+    finally:
+        traffic.kill()
+    # Waits for the live slot: a drain never reads beside one.
+    drain(settings, STAGES["ingestion"])
+
+
 def kill_ingestion_under_traffic(
     settings: Settings, folder: Path, pid: Callable[[], int | None], *, kills: int, seed: int
 ) -> list[int]:
@@ -34,11 +54,8 @@ def kill_ingestion_under_traffic(
     Who replaces the process is the stack's own affair: nothing here starts one. `pid` tells None while there is
     none. Returns what was open at each kill.
     """
-    save(make_inputs(RECORDS + kills * PER_KILL, seed=seed), folder / "inputs.jsonl")
-    where = where_of(settings)
-    save_where(where, folder / "where.json")
-    traffic, dice, opened = Traffic(folder, rate=RATE, at_least=RECORDS), random.Random(seed), list[int]()
-    try:
+    dice, opened = random.Random(seed), list[int]()
+    with traffic_for_ingestion(settings, folder, lines=RECORDS + kills * PER_KILL, seed=seed) as (where, feeder):
         for _ in range(kills):
             victim = _next_at_work(where, pid)
             opened.append(
@@ -46,17 +63,12 @@ def kill_ingestion_under_traffic(
                     where,
                     "ingestion",
                     victim=lambda victim=victim: victim,
-                    others=lambda _: [traffic.pid],
+                    others=lambda _: [feeder],
                     dice=dice,
                     patience_s=PATIENCE_S,
                 )
             )
             seconds_until(lambda victim=victim: pid() not in (None, victim), lambda: "nobody replaces the process")
-        traffic.finish()
-    finally:
-        traffic.kill()
-    # Waits for the live slot: a drain never reads beside one.
-    drain(settings, STAGES["ingestion"])
     return opened
 
 

@@ -1,5 +1,6 @@
 """A live stack whose only running stage is ingestion, under a real daemon and code server."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dagster import DagsterInstance, DagsterRunStatus
 from fraud_platform.local.stack import Stack, clean_environment, running
 from fraud_platform.orchestration import control, runs
 from fraud_platform.orchestration.keeper import SlotRun
+from fraud_platform.orchestration.processes import is_gone
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, STAGES
 
@@ -19,9 +21,9 @@ SERVICES = ("kafka", "registry", "mongod", "s3", "dagster-code", "dagster-daemon
 
 
 @contextmanager
-def live_stack(folder: Path) -> Iterator[Stack]:
-    """Ready inside the block; the keepers of the other stages are off."""
-    environment = {**clean_environment(), "FRAUD_DATA_DIR": str(folder), "FRAUD_PII_KEY": "a key for tests"}
+def live_stack(folder: Path, **more: str) -> Iterator[Stack]:
+    """Ready inside the block; the keepers of the other stages are off. `more` goes into its environment."""
+    environment = {**clean_environment(), "FRAUD_DATA_DIR": str(folder), "FRAUD_PII_KEY": "a key for tests", **more}
     with control.open_instance(Settings.from_environment({"FRAUD_DATA_DIR": str(folder)})) as instance:
         for stage in STAGES.values():
             if stage is not INGESTION:
@@ -76,7 +78,26 @@ def seconds_until(question: Callable[[], bool], limit_s: float) -> float:
     while not question():
         assert time.monotonic() - begun < limit_s, f"not within {limit_s} s"
         time.sleep(0.1)
-    return time.monotonic() - begun
+    return round(time.monotonic() - begun, 1)
+
+
+@contextmanager
+def most_at_once(settings: Settings) -> Iterator[list[int]]:
+    """How many living processes worked for the slot at the same moment, looked at five times a second."""
+    most, ended = [0], threading.Event()
+
+    def watch() -> None:
+        with control.open_instance(settings) as instance:
+            while not ended.wait(0.2):
+                most[0] = max(most[0], sum(not is_gone(run.process) for run in working(instance)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def is_replaced(home: DagsterInstance, run: SlotRun) -> bool:

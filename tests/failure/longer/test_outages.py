@@ -1,13 +1,10 @@
 """What the platform needs goes away, lies, or comes and goes."""
 
 import time
-from contextlib import ExitStack
 
 import pytest
 
-from tests.failure.arena import SEED, arena
-from tests.failure.evidence import READS
-from tests.failure.flaky_validator import flaky_validator
+from tests.failure.arena import arena
 from tests.failure.longer.conftest import kept_its_word
 
 pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
@@ -15,8 +12,6 @@ pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
 BROKER_DOWN_S = (3, 7, 11, 15, 20)
 GUESTS = ("ingestion.1", "ingestion.2")
 SESSION_AND_TRANSACTION_S = 20
-FLAKY_S = 300
-FEW_CALLS = 1.3
 
 
 def test_every_stage_goes_on_by_itself_after_each_crash_of_the_broker(folder, sized, note) -> None:
@@ -42,37 +37,3 @@ def test_slots_that_come_and_go_all_the_time_lose_and_repeat_nothing(folder, siz
     kept_its_word(site.verdict)
     assert codes == [dict.fromkeys(GUESTS, 0)] * rounds
     assert pause < SESSION_AND_TRANSACTION_S
-
-
-def test_a_validator_that_is_away_costs_time_and_nothing_else(folder, sized, note) -> None:
-    away_s = sized(300)
-    with arena(folder, records=sized(20_000), rate=60) as site:
-        site.storm.wait_for_progress()
-        site.validator.down()
-        time.sleep(away_s)
-        site.validator.up()
-        back = site.storm.wait_for_progress(["validation"])["validation"]
-    note(records=site.verdict.sent, away_s=away_s, seconds_until_the_next_result=back)
-    kept_its_word(site.verdict)
-
-
-def test_a_validator_that_fails_every_fifth_time_is_asked_little_more(folder, sized, note) -> None:
-    flaky = []
-    with ExitStack() as opened:
-
-        def through_it(_, address):
-            service, server = opened.enter_context(flaky_validator(address, share=0.2, seed=SEED))
-            flaky.append(service)
-            return {"validation": {"FRAUD_VALIDATOR_URL": server.url}}
-
-        with arena(folder, records=sized(20_000), rate=60, own=through_it) as site:
-            site.storm.wait_for_progress()
-            time.sleep(sized(FLAKY_S))
-    (service,) = flaky
-    report = site.verdict.report
-    judged = report["topics"]["unidentified-transactions"]
-    calls = round(service.asked / judged, 2)
-    note(records=site.verdict.sent, judged=judged, asked=service.asked, questions_per_record=calls)
-    kept_its_word(site.verdict)
-    assert calls <= FEW_CALLS
-    assert set(READS) == set(report["transactions_with_records"])
