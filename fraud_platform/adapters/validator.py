@@ -17,7 +17,7 @@ from fraud_platform.errors import ConfigurationError, Retryable, ValidatorUnavai
 from fraud_platform.settings import Settings
 
 BUDGET_S = 5.0
-FIRST_ANSWER_S = 2.6
+FIRST_ANSWER_S = 2.7
 """Longer than a reply that is two seconds late; partitions are paused within three of a validator's end."""
 MAX_BATCH_BYTES = 7 * 1024 * 1024  # the service takes 8 MB; foreign ones may count differently
 _PARALLEL = 8

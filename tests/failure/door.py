@@ -32,7 +32,7 @@ def silent(_seen: Seen, connection: socket.socket) -> None:
 
 def slow_loris(_seen: Seen, connection: socket.socket) -> None:
     """A byte each 50 ms, for ever: no single read waits long."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     while True:
         connection.sendall(b" ")
         time.sleep(0.05)

@@ -85,8 +85,9 @@ class Memory:
 def test_a_validator_that_is_away_costs_time_and_nothing_else(folder, sized, note, fault) -> None:
     away_s = sized(100)
     with behind_a_door(folder, records=sized(10_000)) as (site, door):
-        before, letters = rebalances(site), dead_letters_of_validation(site)
+        before = rebalances(site)
         paused_after = seconds_until_paused(folder, door, fault)
+        letters = dead_letters_of_validation(site)
         time.sleep(2)  # what was on its way when the breaker opened
         already = len(door.knocks)
         time.sleep(away_s)
@@ -109,10 +110,10 @@ def test_a_validator_that_is_away_costs_time_and_nothing_else(folder, sized, not
 def test_an_answer_that_nobody_can_use_is_a_validator_that_is_away(folder, sized, note) -> None:
     paused, back, rise = dict[str, float](), dict[str, float](), dict[str, float]()
     with behind_a_door(folder, records=sized(12_000)) as (site, door):
-        letters = dead_letters_of_validation(site)
         for name, fault in FAULTS.items():
             memory = Memory(site)
             paused[name] = seconds_until_paused(folder, door, fault)
+            letters = dead_letters_of_validation(site)
             time.sleep(sized(12))
             rise[name] = memory.rise_mb
             assert dead_letters_of_validation(site) == letters, name
