@@ -36,7 +36,7 @@ def behind_a_door(folder: Path, *, records: int) -> Iterator[tuple[Arena, Door]]
             doors.append(door)
             return {"validation": {"FRAUD_VALIDATOR_URL": server.url}}
 
-        with arena(folder, records=records, rate=60, own=through_it) as site:
+        with arena(folder, records=records, rate=60, own=through_it, reserve=6) as site:
             site.storm.wait_for_progress()
             yield site, doors[0]
 
@@ -109,7 +109,7 @@ def test_a_validator_that_is_away_costs_time_and_nothing_else(folder, sized, not
 
 def test_an_answer_that_nobody_can_use_is_a_validator_that_is_away(folder, sized, note) -> None:
     paused, back, rise = dict[str, float](), dict[str, float](), dict[str, float]()
-    with behind_a_door(folder, records=sized(12_000)) as (site, door):
+    with behind_a_door(folder, records=max(4_000, sized(12_000))) as (site, door):
         for name, fault in FAULTS.items():
             memory = Memory(site)
             paused[name] = seconds_until_paused(folder, door, fault)
