@@ -16,6 +16,7 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from fraud_platform.local.stack import Stack, clean_environment
 from fraud_platform.orchestration import control, runs
+from fraud_platform.orchestration.keeper import SlotRun
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION
 from tests.failure.arena import SEED
@@ -62,13 +63,13 @@ def second_daemon(stack: Stack, log: Path) -> Iterator[None]:
             daemon.wait()
 
 
-def launch_by_hand(stack: Stack, home: DagsterInstance) -> str:
-    """`dagster job launch`; the new run's id."""
+def launch_by_hand(stack: Stack, home: DagsterInstance) -> SlotRun:
+    """`dagster job launch`; the new run."""
     before = {run.run_id for run in runs.in_progress(home, INGESTION)}
     command = dagster(stack, "dagster", "job", "launch", "-l", "fraud_platform", "-j", INGESTION.name)
     done = subprocess.run(command, env=environment(stack), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (extra,) = {run.run_id for run in runs.in_progress(home, INGESTION)} - before
+    (extra,) = [run for run in runs.in_progress(home, INGESTION) if run.run_id not in before]
     return extra
 
 
@@ -117,7 +118,7 @@ def launch_beside_the_keeper(stack: Stack, home: DagsterInstance) -> float:
     assert status(home, extra) is DagsterRunStatus.QUEUED
     os.kill(pid_of(run), signal.SIGKILL)
     took = seconds_until(lambda: is_replaced(home, run), PATIENCE_S)
-    assert [each.run_id for each in runs.in_progress(home, INGESTION)] == [extra]
+    assert [each.run_id for each in runs.in_progress(home, INGESTION)] == [extra.run_id]
     return took
 
 

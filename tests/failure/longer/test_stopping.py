@@ -105,8 +105,9 @@ def platform(
     }
     settings = Settings.from_environment({**outside, **own})
     with control.open_instance(settings) as home:
-        for stage in set(STAGES.values()) - set(AT_WORK):
-            control.keeper(home, stage).off()
+        for stage in STAGES.values():
+            if stage not in AT_WORK:
+                control.keeper(home, stage).off()
     yield Platform(Stack.of(folder), settings, {**clean_environment(), **outside, **own})
     Stack.of(folder).stop()
 
