@@ -1,4 +1,4 @@
-"""The validator goes away, fails now and then, or answers what nobody can use."""
+"""The validator goes away, or answers what nobody can use."""
 
 import contextlib
 import time
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.failure.arena import SEED, Arena, arena
+from tests.failure.arena import Arena, arena
 from tests.failure.door import FAULTS, Door, Fault, busy, cut, door_before, silent
-from tests.failure.evidence import DEAD, READS
-from tests.failure.flaky_validator import flaky_validator
+from tests.failure.evidence import DEAD
 from tests.failure.longer.conftest import kept_its_word
 from tests.failure.plain import Topics
 from tests.failure.watching import seconds_until
@@ -19,8 +18,6 @@ from tests.failure.watching import seconds_until
 pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
 
 PAUSED_S, BACK_S, PROBE_S = 3, 10, 5
-FLAKY_S = 300
-FEW_CALLS = 1.3
 MEMORY_MB = 20
 GROUP = "fraud-platform.validation"
 
@@ -124,25 +121,3 @@ def test_an_answer_that_nobody_can_use_is_a_validator_that_is_away(folder, sized
     kept_its_word(site.verdict)
     assert max(paused.values()) <= PAUSED_S
     assert max(rise.values()) <= MEMORY_MB
-
-
-def test_a_validator_that_fails_every_fifth_time_is_asked_little_more(folder, sized, note) -> None:
-    flaky = []
-    with contextlib.ExitStack() as opened:
-
-        def through_it(_, address):
-            service, server = opened.enter_context(flaky_validator(address, share=0.2, seed=SEED))
-            flaky.append(service)
-            return {"validation": {"FRAUD_VALIDATOR_URL": server.url}}
-
-        with arena(folder, records=sized(20_000), rate=60, own=through_it) as site:
-            site.storm.wait_for_progress()
-            time.sleep(sized(FLAKY_S))
-    (service,) = flaky
-    report = site.verdict.report
-    judged = report["topics"]["unidentified-transactions"]
-    calls = round(service.asked / judged, 2)
-    note(records=site.verdict.sent, judged=judged, asked=service.asked, questions_per_record=calls)
-    kept_its_word(site.verdict)
-    assert calls <= FEW_CALLS
-    assert set(READS) == set(report["transactions_with_records"])
