@@ -33,6 +33,8 @@ def compile_decoder(schema: Any) -> DecodeBody:
 
 
 _LAST_SHIFT = 63
+MOST_KNOWN, LONGEST_KNOWN = 10_000, 1024
+"""Nested records that are kept, and the most bytes of one; some 20 MB as a rule."""
 
 
 def _read_long(data: bytes, at: int) -> tuple[int, int]:
@@ -55,9 +57,34 @@ def _read_length(data: bytes, at: int) -> tuple[int, int]:
     return length, at
 
 
+class KnownRecords:
+    """Reads a nested record, and knows those that come again by their bytes.
+
+    A record's bytes say themselves where they end: what begins with those of a known one is that one. They are
+    looked up by their first field, an id as a rule. Values are handed out again and again: nobody may change them.
+    """
+
+    def __init__(self, read: DecodeBody) -> None:
+        self._read = read
+        self._known: dict[bytes, tuple[bytes, dict[str, Any]]] = {}
+
+    def __call__(self, data: bytes, at: int) -> tuple[dict[str, Any], int]:
+        """As `DecodeBody`."""
+        key = data[at : at + 1 + (data[at] >> 1)]
+        known = self._known.get(key)
+        if known is not None and data.startswith(known[0], at):
+            return known[1], at + len(known[0])
+        value, end = self._read(data, at)
+        if end <= len(data) and end - at <= LONGEST_KNOWN:
+            if len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[key] = data[at:end], value
+        return value, end
+
+
 _HELPERS: Mapping[str, Any] = {
     "read_long": _read_long, "read_length": _read_length, "time": from_millis, "refuse": refuse,
-    "number": int.from_bytes,
+    "number": int.from_bytes, "remember": KnownRecords,
 }  # fmt: skip
 
 
@@ -66,13 +93,33 @@ class _DecoderSource(Source):
 
     def __init__(self, schema: Any) -> None:
         super().__init__(schema, _HELPERS)
+        self._known: dict[str, str] = {}
+        self._functions: list[str] = []
 
     def lines(self) -> Iterator[str]:
         """See `Source.lines`."""
+        run = self._function("run", self._top)
+        yield from [*self._functions, *run]
+
+    def _function(self, name: str, schema: Any) -> list[str]:
         body: list[str] = []
-        value = self._record(self._top, body)
-        yield "def run(data, at):"
-        yield from indented([*body, f"return {value}, at"])
+        value = self._record(schema, body)
+        return [f"def {name}(data, at):", *indented([*body, f"return {value}, at"])]
+
+    def _nested(self, schema: Any, value: str, body: list[str]) -> str:
+        if len(self._within) > 1:
+            return self._record(schema, body)
+        body.append(f"{value}, at = {self._known_record(schema)}(data, at)")
+        return value
+
+    def _known_record(self, schema: Any) -> str:
+        """The name of what reads a record in a record; one memory for all fields of that type."""
+        if schema["name"] not in self._known:
+            read = self.variable()
+            function = self._function(read, schema)
+            self._known[schema["name"]] = name = self.variable()
+            self._functions += [*function, f"{name} = remember({read})"]
+        return self._known[schema["name"]]
 
     def _record(self, schema: Any, body: list[str]) -> str:
         read = [(name, self._read(field, body)) for name, field in self.fields(schema)]
@@ -102,7 +149,7 @@ class _DecoderSource(Source):
             case "fixed:decimal":
                 body += self._decimal(schema, value)
             case "record":
-                return self._record(schema, body)
+                return self._nested(schema, value, body)
             case "array":
                 body += self._array(schema, value)
             case "optional":

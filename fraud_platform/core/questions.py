@@ -24,7 +24,7 @@ ERROR_TYPES = frozenset({
 """Every `Rejected.error_type` that a question can earn."""
 
 
-class Question(msgspec.Struct, frozen=True, gc=False):
+class Question(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One request of `POST /validate`, as on the wire.
 
     `amount` in major units; `receiver_details` is a JSON object as *text*; `sender_bank` may be null.

@@ -34,6 +34,6 @@ class Projection:
 
 def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     """The handler of one projection slot."""
-    results = ResultWriter.of(context.settings.naming, context.writer.encoder)
+    results = ResultWriter(context.settings.naming, context.writer.encoder)
     decide = Projection(context.reader.decoder(Topic.FRAUDULENT), results)
     return Transformer(log, scribe, decide, clock=time.monotonic, ready=context.reader.ready)

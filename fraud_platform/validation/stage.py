@@ -14,6 +14,7 @@ from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.questions import Question
 from fraud_platform.core.results import Encode, ResultWriter
+from fraud_platform.core.same_again import SameAgain
 from fraud_platform.failpoints import Point, reach
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
@@ -21,12 +22,16 @@ from fraud_platform.runtime.scribe import Scribe, dead
 from fraud_platform.topology import VALIDATION, Topic
 
 
-def question_about(transaction: Mapping[str, Any]) -> Question:
+def _as_json(party: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(party).decode()
+
+
+def question_about(transaction: Mapping[str, Any], as_json: Callable[[Mapping[str, Any]], str] = _as_json) -> Question:
     """What the validator is asked about a value of `schemas/transaction.avsc`."""
     return Question(
         transaction_id=transaction["transaction_id"],
         sender_bank_account=transaction["sender_bank_account"],
-        receiver_details=msgspec.json.encode(transaction["receiver_details"]).decode(),
+        receiver_details=as_json(transaction["receiver_details"]),
         sender_bank=transaction["sender_bank"],
         amount=transaction["amount"],
     )
@@ -51,6 +56,7 @@ class Validation:
         self._decisions_topic, self._encode_decision = decisions
         self._stop = stop
         self._now = now
+        self._as_json = SameAgain(_as_json)
 
     def __call__(self, records: Sequence[Record]) -> list[Outcome]:
         """One outcome per record.
@@ -60,7 +66,7 @@ class Validation:
             ConfigurationError: the validator refuses us.
         """
         transactions = [self._decode(record.value) for record in records]
-        questions = [question_about(t) for t in transactions if not isinstance(t, Rejected)]
+        questions = [question_about(t, self._as_json) for t in transactions if not isinstance(t, Rejected)]
         answers = iter(self._validator.judge(questions, stop=self._stop) if questions else ())
         reach(Point.AFTER_VALIDATE)
         return [
@@ -92,7 +98,7 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     decide = Validation(
         context.reader.decoder(Topic.UNIDENTIFIED),
         validator,
-        ResultWriter.of(naming, context.writer.encoder),
+        ResultWriter(naming, context.writer.encoder),
         (naming.topic(Topic.DECISIONS), context.writer.encoder(Topic.DECISIONS)),
         stop=context.stop,
     )

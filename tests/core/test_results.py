@@ -13,7 +13,7 @@ NAMING = Naming("p-")
 
 def writer() -> ResultWriter:
     """Values as JSON behind the name of their topic, so that a mixed-up encoder shows."""
-    return ResultWriter.of(NAMING, lambda topic: lambda value: topic.encode() + b" " + msgspec.json.encode(value))
+    return ResultWriter(NAMING, lambda topic: lambda value: topic.encode() + b" " + msgspec.json.encode(value))
 
 
 def encoded(topic: Topic, value: dict[str, Any]) -> bytes:
