@@ -2,9 +2,10 @@
 
 import contextlib
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BATCH_RECORDS = 5_000
 MAX_BATCH_BYTES = 16 * MIB
-GATHER_S = 0.005  # a transaction begun right after the last one waits 20 ms in librdkafka, 5 ms later it does not
+REST_S = 0.005  # a transaction begun right after the last one waits 20 ms in librdkafka, 5 ms later it does not
+CHUNK = 500
 CALL_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
 HEARTBEAT_MS, SESSION_MS = 2_000, 10_000
@@ -80,6 +82,8 @@ class KafkaLog(Log):
         self._unsettled: list[TopicPartition] | None = None
         self._assigned: list[TopicPartition] = []
         self._held = False
+        self._rested_at = self._handed_at = -math.inf
+        self._deciding_s = 0.0
         self._producer = TransactionalProducer(settings, naming.transactional_id(stage, slot))
         config = consumer_config(settings, naming.group(stage), naming.instance_id(stage, slot))
         self._config = {**config, "error_cb": self._on_error}
@@ -108,7 +112,9 @@ class KafkaLog(Log):
         if generation != self.generation or self._held:
             # What was fetched before the change may come again under the new assignment.
             return Batch([], {})
-        return self._batch(messages)
+        batch = self._batch(messages)
+        self._handed_at = time.monotonic()
+        return batch
 
     def _subscribe(self) -> None:
         if not self._is_subscribed:
@@ -120,16 +126,20 @@ class KafkaLog(Log):
     def _consume(self, timeout_s: float) -> list[Message]:
         try:
             messages: list[Message] = self._consumer.consume(1, timeout_s)
-            size = sum(len(m) for m in messages)
+            size = sum(map(len, messages))
             while messages and len(messages) < MAX_BATCH_RECORDS and size < MAX_BATCH_BYTES:
-                more = self._consumer.consume(min(500, MAX_BATCH_RECORDS - len(messages)), GATHER_S)
+                more = self._consumer.consume(min(CHUNK, MAX_BATCH_RECORDS - len(messages)), self._rest_s())
                 messages += more
-                size += sum(len(m) for m in more)
-                if len(more) < 500:  # noqa: PLR2004 - the same chunk as above
+                size += sum(map(len, more))
+                if len(more) < CHUNK:
                     break
         except RAISED as error:
             self._raise_fault(error_of(error), "read")
         return messages
+
+    def _rest_s(self) -> float:
+        """Time left until a transaction may begin, but for what deciding will take: gather more records meanwhile."""
+        return max(0.0, self._rested_at - self._deciding_s - time.monotonic())
 
     def _on_error(self, error: KafkaError) -> None:
         """Note that no broker is there, or that this client is no use any more.
@@ -265,16 +275,18 @@ class KafkaLog(Log):
 
     # Writing ----------------------------------------------------------------------------------------
 
-    def commit(self, outputs: Sequence[Outgoing], positions: Mapping[Partition, Position]) -> None:
+    def commit(self, outputs: Iterable[Outgoing], positions: Mapping[Partition, Position]) -> None:
         """See `Log.commit`."""
         if not positions:
             raise ValueError("a commit needs at least one position")
         offsets = [TopicPartition(p.topic, p.number, at.offset, at.metadata) for p, at in positions.items()]
+        self._deciding_s = time.monotonic() - self._handed_at
         try:
             self._producer.transact(outputs, offsets, self._consumer.consumer_group_metadata())
         except Fenced:
             self._ask_for_a_successor()
             raise BrokerUnavailable("Kafka ended a transaction that took too long.") from None
+        self._rested_at = time.monotonic() + REST_S
         self.committed.update({p: Committed(at.offset, at.metadata) for p, at in positions.items()})
 
     def _ask_for_a_successor(self) -> None:

@@ -37,7 +37,7 @@ class InputProducer:
             "acks": "all",
             # Java clients place keys so; librdkafka's own default would put most accounts elsewhere.
             "partitioner": "murmur2_random",
-            "linger.ms": 10,
+            "linger.ms": 3,
             "compression.type": "lz4",
             # Above librdkafka's 1 MB, so that the topic's own limit decides.
             "message.max.bytes": 8 * MIB,

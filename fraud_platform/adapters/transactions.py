@@ -3,7 +3,7 @@
 import contextlib
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -32,7 +32,7 @@ def producer_config(settings: Settings, transactional_id: str) -> dict[str, Any]
         "transactional.id": transactional_id,
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
         "partitioner": "murmur2_random",
-        "linger.ms": 5,
+        "linger.ms": 20,  # no record waits for it, since a flush ends each transaction: it only fills the batches
         "batch.size": MIB,
         "message.max.bytes": 9 * MIB,
         "queue.buffering.max.messages": 500_000,
@@ -79,8 +79,10 @@ class TransactionalProducer:
             with contextlib.suppress(KafkaException):
                 producer.purge()  # the reference goes next, and with it the client; `close` would wait for an abort
 
-    def transact(self, outputs: Sequence[Outgoing], offsets: list[TopicPartition], member: Any) -> None:
+    def transact(self, outputs: Iterable[Outgoing], offsets: list[TopicPartition], member: Any) -> None:
         """Publish the outputs and commit the offsets of the group that `member` belongs to, or neither.
+
+        The outputs are taken one by one, so that the first are on their way while the last are made.
 
         Raises:
             OutputRefused, BrokerUnavailable, Fenced: as `Log.commit`.
@@ -88,9 +90,10 @@ class TransactionalProducer:
         producer = self._producer
         if producer is None:
             raise BrokerUnavailable("Kafka was unsure about the last commit.")
+        outputs, taken = iter(outputs), list[Outgoing]()
         try:
             producer.begin_transaction()
-            _produce(producer, outputs)
+            _produce(producer, outputs, taken)
             reach(Point.AFTER_PRODUCE)
             # All outputs first: offsets sent beside them make the broker answer CONCURRENT_TRANSACTIONS.
             # What is not out in time makes the commit fail.
@@ -99,9 +102,12 @@ class TransactionalProducer:
             self._bounded.call(lambda: _commit(producer, offsets, member), COMMIT_TIMEOUT_S)
             reach(Point.AFTER_COMMIT)
         except RAISED as error:
-            self._fail(error_of(error), outputs)
+            self._fail(error_of(error), [*taken, *outputs])
         except BrokerUnavailable:
             self._producer = None  # the thread that hangs in it keeps it
+            raise
+        except Exception:  # the outputs ended; what was begun is aborted by the next client
+            self.drop()
             raise
 
     def _fail(self, error: KafkaError, outputs: Sequence[Outgoing]) -> NoReturn:
@@ -148,7 +154,7 @@ class TransactionalProducer:
         deadline = time.monotonic() + CALL_TIMEOUT_S
         try:
             producer.begin_transaction()
-            _produce(producer, outputs, on_delivery=lambda error, m: failed.append((error, m)) if error else None)
+            _produce(producer, outputs, [], on_delivery=lambda error, m: failed.append((error, m)) if error else None)
             while not failed and producer.flush(_TRIAL_POLL_S):
                 if time.monotonic() > deadline:
                     raise BrokerUnavailable("Kafka takes no outputs.")
@@ -178,9 +184,11 @@ class TransactionalProducer:
         return producer
 
 
-def _produce(producer: Producer, outputs: Sequence[Outgoing], **report: Any) -> None:
+def _produce(producer: Producer, outputs: Iterable[Outgoing], taken: list[Outgoing], **report: Any) -> None:
+    """Hand the outputs over, and note in `taken` which were."""
     now = time.time_ns() // 1_000_000
     for o in outputs:
+        taken.append(o)
         headers = list(o.headers) if o.headers else None
         timestamp = min(max(0, o.timestamp_ms), now)
         while True:

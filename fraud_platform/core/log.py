@@ -1,7 +1,7 @@
 """The log as the runtime sees it: read, commit in one transaction, go back. Kafka and the fake both keep it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -71,8 +71,10 @@ class Log(ABC):
         """
 
     @abstractmethod
-    def commit(self, outputs: Sequence[Outgoing], positions: Mapping[Partition, Position]) -> None:
+    def commit(self, outputs: Iterable[Outgoing], positions: Mapping[Partition, Position]) -> None:
         """Publish `outputs` and commit `positions` in one transaction, or neither; updates `committed`.
+
+        The transaction is open while `outputs` are made; what they raise ends it.
 
         Raises:
             OutputRefused: see there; commit again without these outputs.

@@ -83,4 +83,4 @@ class _Route(msgspec.Struct, frozen=True):
 def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     """The handler of one ingestion slot."""
     decide = Ingestion(Tokenizer(pii_keys(context.settings)), context.writer, context.settings.naming)
-    return Transformer(log, scribe, decide, clock=time.monotonic)
+    return Transformer(log, scribe, decide, clock=time.monotonic, streams=True)

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 
 from fraud_platform.core.log import Batch, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
@@ -11,6 +13,9 @@ from fraud_platform.runtime.scribe import Scribe, count_by_partition, dead
 from fraud_platform.topology import TOPICS, Topic
 
 _OWN_BYTES = TOPICS[Topic.DEAD_LETTERS].max_message_bytes
+
+PART_RECORDS = 500
+_NAME = attrgetter("name")
 
 Decide = Callable[[Sequence[Record]], Sequence[Outcome]]
 """One outcome per record, in order. Outside calls happen in here, before the transaction begins.
@@ -48,19 +53,24 @@ class Handler(ABC):
 
     def _commit(
         self,
-        outputs: Sequence[Outgoing],
+        outputs: Iterable[Outgoing],
         positions: Mapping[Partition, Position],
         counts: Mapping[Partition, int],
-        outcomes: Mapping[str, int],
+        outcomes: Callable[[], Mapping[str, int]],
     ) -> None:
+        """`outcomes` is asked when the last output was taken; until then records may still be decided about."""
         ends = {partition: position.offset for partition, position in positions.items()}
-        entry = self._scribe.entry(self._log.committed, ends, counts, outcomes)
+
+        def written() -> Iterator[Outgoing]:
+            yield from outputs
+            yield self._scribe.ledger_record(self._scribe.entry(self._log.committed, ends, counts, outcomes()))
+
         try:
-            self._log.commit([*outputs, self._scribe.ledger_record(entry)], positions)
+            self._log.commit(written(), positions)
         except OutputRefused as refusal:
             self._require_foreign(refusal)
             raise
-        self.totals.update(outcomes)
+        self.totals.update(outcomes())
 
     def _require_foreign(self, refusal: OutputRefused) -> None:
         """A stage's output can become a dead letter; a dead letter has nothing to become."""
@@ -83,12 +93,15 @@ class Transformer(Handler):
         clock: Callable[[], float],
         ready: Callable[[], bool] = lambda: True,
         close: Callable[[], None] = lambda: None,
+        streams: bool = False,
     ) -> None:
+        """`streams`: `decide` asks nobody, so outputs may be on their way while later records are decided about."""
         super().__init__(log, scribe)
         self._decide = decide
         self._clock = clock
         self._ready = ready
         self._close = close
+        self._streams = streams
         self._moved: dict[Partition, int] = {}
         self._committed_at = clock()
 
@@ -124,19 +137,35 @@ class Transformer(Handler):
         self._close()
 
     def _transact(self, records: Sequence[Record]) -> None:
-        outcomes = self._decide(records) if records else []
         positions = {partition: Position(offset) for partition, offset in self._moved.items()}
         counts = count_by_partition(records)
+        outcomes: list[Outcome] = []
+        outputs: Iterable[Outgoing] = self._decided(records, outcomes)
+        if not self._streams:
+            outputs = list(outputs)  # outside calls come before the transaction
         while True:
-            outputs = self._scribe.outputs(records, outcomes)
             try:
-                self._commit(outputs, positions, counts, Counter(o.name for o in outcomes))
+                self._commit(outputs, positions, counts, partial(_tally, outcomes))
             except OutputRefused as refusal:
                 outcomes = _without(outcomes, refusal)
+                outputs = self._scribe.outputs(records, outcomes)
             else:
                 break
         self._moved = {}
         self._committed_at = self._clock()
+
+    def _decided(self, records: Sequence[Record], outcomes: list[Outcome]) -> Iterator[Outgoing]:
+        """The outputs, part by part; what they follow from is added to `outcomes`."""
+        step = PART_RECORDS if self._streams else len(records)
+        for start in range(0, len(records), step or 1):
+            part = records[start : start + step]
+            decided = self._decide(part)
+            outcomes += decided
+            yield from self._scribe.outputs(part, decided)
+
+
+def _tally(outcomes: Iterable[Outcome]) -> Counter[str]:
+    return Counter(map(_NAME, outcomes))
 
 
 def _own_record_refused(topic: str, refusal: OutputRefused) -> FraudPlatformError:

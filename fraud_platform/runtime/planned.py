@@ -156,7 +156,7 @@ class PlannedSink(Handler):
 
     def _plan(self, ranges: Sequence[Range]) -> None:
         plans = {r.partition: Position(r.start, plan_metadata(r.end)) for r in ranges}
-        self._commit([], {**self._unconfirmed(), **plans}, {}, {})
+        self._commit([], {**self._unconfirmed(), **plans}, {}, dict)
         for planned in ranges:
             self._buffers[planned.partition].planned = planned.end
 
@@ -170,7 +170,7 @@ class PlannedSink(Handler):
             dead_letters += self._scribe.outputs(planned.records, results)
             counts.update(outcome.name for outcome in results)
         positions = {planned.partition: Position(planned.end) for planned in ranges}
-        self._commit(dead_letters, positions, {r.partition: len(r.records) for r in ranges}, counts)
+        self._commit(dead_letters, positions, {r.partition: len(r.records) for r in ranges}, lambda: counts)
 
 
 def _by_partition(records: Sequence[Record]) -> Iterator[tuple[Partition, list[Record]]]:

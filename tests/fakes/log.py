@@ -1,7 +1,7 @@
 """A broker in memory: partitions, transactions with markers, groups with static members, fencing."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fraud_platform.core.log import Batch, Committed, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
@@ -123,13 +123,14 @@ class FakeLog(Log):
                 self._told[p] = positions[p] = len(log)
         return Batch(records, positions)
 
-    def commit(self, outputs: Sequence[Outgoing], positions: Mapping[Partition, Position]) -> None:
+    def commit(self, outputs: Iterable[Outgoing], positions: Mapping[Partition, Position]) -> None:
         if not positions:
             raise ValueError("a commit needs at least one position")
         self._check_owner()
         if self.broken or self.broker.is_down:
             self.broken = True
             raise BrokerUnavailable("unclear")
+        outputs = list(outputs)
         refused = [o for o in outputs if self.broker.refuses(o)]
         if refused:
             raise OutputRefused(refused, "too large or too old")
