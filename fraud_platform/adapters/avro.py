@@ -19,6 +19,7 @@ from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.results import Encode
 from fraud_platform.topology import MAX_VALUE_BYTES, TOPICS, Topic
 
+Assemble = Callable[[tuple[Any, ...]], bytes]
 Decode = Callable[[bytes | None], dict[str, Any] | Rejected]
 
 MAGIC = 0
@@ -89,10 +90,13 @@ class AvroWriter:
             self._encoders[topic] = encoder(topic, self._registry.register(topic))
         return self._encoders[topic]
 
-    def assembler(self, topic: Topic, parts: Collection[str]) -> Encode:
-        """As `encoder`, for values whose fields named in `parts` are Avro bytes already (see `part_encoder`)."""
+    def assembler(self, topic: Topic, parts: Collection[str]) -> Assemble:
+        """As `encoder`, for tuples of the fields' values in the schema's order.
+
+        The fields named in `parts` are Avro bytes already (see `part_encoder`).
+        """
         header = HEADER.pack(MAGIC, self._registry.register(topic))
-        return compile_encoder(topic_schema(topic), header=header, encoded=parts)
+        return compile_encoder(topic_schema(topic), header=header, encoded=parts, in_order=True)
 
 
 def part_encoder(topic: Topic, part: str) -> Encode:

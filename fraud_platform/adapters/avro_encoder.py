@@ -16,7 +16,7 @@ from fraud_platform.adapters.avro_source import (
     zigzag,
 )
 
-EncodeBody = Callable[[Mapping[str, Any]], bytes]
+EncodeBody = Callable[[Any], bytes]
 """A value to its Avro body; any exception means: let fastavro try."""
 
 _HELPERS: Mapping[str, Any] = {
@@ -25,31 +25,38 @@ _HELPERS: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def compile_encoder(schema: Any, *, header: bytes = b"", encoded: Collection[str] = ()) -> EncodeBody:
+def compile_encoder(
+    schema: Any, *, header: bytes = b"", encoded: Collection[str] = (), in_order: bool = False
+) -> EncodeBody:
     """The encoder of values of the record `schema`; every result begins with `header`.
 
-    The values of the top-level fields named in `encoded` are Avro bytes already.
+    The values of the top-level fields named in `encoded` are Avro bytes already. A value is a dict, or with
+    `in_order` a tuple of the top-level fields' values as the schema orders them.
 
     Raises:
         Unsupported: see there.
     """
-    function: EncodeBody = _EncoderSource(schema, header, frozenset(encoded)).function()
+    function: EncodeBody = _EncoderSource(schema, header, frozenset(encoded), in_order).function()
     return function
 
 
 class _EncoderSource(Source):
     """Straight lines that put each field's bytes into variables, and one join at the end."""
 
-    def __init__(self, schema: Any, header: bytes, encoded: frozenset[str]) -> None:
+    def __init__(self, schema: Any, header: bytes, encoded: frozenset[str], in_order: bool) -> None:
         super().__init__(schema, {**_HELPERS, "HEADER": header})
         self._encoded = encoded
+        self._in_order = in_order
         self._body: list[str] = []
 
     def lines(self) -> Iterator[str]:
         """See `Source.lines`."""
         parts = ["HEADER"]
-        for name, schema in self.fields(self._top):
-            value = f"value[{name!r}]"
+        given = [self.variable() for _ in self._top["fields"]] if self._in_order else []
+        if given:
+            self._body.append(f"{', '.join(given)}, = value")
+        for position, (name, schema) in enumerate(self.fields(self._top)):
+            value = given[position] if given else f"value[{name!r}]"
             parts += [value] if name in self._encoded else self._write(schema, value)
         yield "def run(value):"
         yield from indented([*self._body, f"return b''.join(({', '.join(parts)},))"])

@@ -6,7 +6,6 @@ PRECISION = 38
 SCALE = 9
 INTEGER_DIGITS = PRECISION - SCALE
 FIXED_BYTES = 16
-_TOO_MUCH = Decimal(10) ** INTEGER_DIGITS
 _EXACT = Context(prec=PRECISION, traps=[Inexact])
 
 
@@ -41,10 +40,10 @@ def fixed(amount: Decimal) -> bytes:
     Raises:
         ArithmeticError: the amount is negative, not finite or cannot be kept exactly.
     """
-    if not 0 <= amount < _TOO_MUCH:  # before any scaling, as above
+    if not amount.is_finite() or (amount and amount.adjusted() >= INTEGER_DIGITS):  # before any scaling, as above
         raise Inexact
     scaled = amount.scaleb(SCALE, _EXACT)
     number = int(scaled)
     if number != scaled:
         raise Inexact
-    return number.to_bytes(FIXED_BYTES, "big")
+    return number.to_bytes(FIXED_BYTES, "big")  # a negative one is an OverflowError

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from fraud_platform.adapters.avro import AvroWriter, part_encoder
+from fraud_platform.adapters.avro import Assemble, AvroWriter, part_encoder
 from fraud_platform.adapters.pii_key import pii_keys
 from fraud_platform.core.evaluation import FRAUDULENT, UNIDENTIFIED, DiscardCounter
-from fraud_platform.core.known_parties import ENCODED, KnownParties
+from fraud_platform.core.known_parties import ACCOUNT, ENCODED, EVALUATION, KnownParties
 from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.privacy import Tokenizer
@@ -46,10 +46,11 @@ class Ingestion:
         transfer = self._known.transfer(record.value)
         if transfer is None:
             return self._decide_carefully(record)
-        route = self._routes.get(transfer["evaluation"])
+        evaluation = transfer[EVALUATION]
+        route = self._routes.get(evaluation)
         if route is None:
-            return Outcome(self._discards.outcome(transfer["evaluation"]))
-        return route.outcome(transfer["sender_bank_account"], route.assemble(transfer), record)
+            return Outcome(self._discards.outcome(evaluation))
+        return route.outcome(transfer[ACCOUNT], route.assemble(transfer), record)
 
     def _decide_carefully(self, record: Record) -> Outcome:
         transaction = parse_transaction(record.value)
@@ -69,12 +70,12 @@ class Ingestion:
 
 
 class _Route(msgspec.Struct, frozen=True):
-    """Where accepted transfers go; `assemble` takes values whose `ENCODED` fields are."""
+    """Where accepted transfers go; `assemble` takes what `KnownParties` makes."""
 
     name: str
     topic: str
     encode: Encode
-    assemble: Encode
+    assemble: Assemble
 
     def outcome(self, account: str, value: bytes, record: Record) -> Outcome:
         return Outcome(self.name, (Outgoing(self.topic, account.encode(), value, record.timestamp_ms),))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.avro import body_encoder, part_encoder, topic_schema
 from fraud_platform.adapters.avro_encoder import compile_encoder
 from fraud_platform.core import known_parties
-from fraud_platform.core.known_parties import ENCODED, Envelope, KnownParties
+from fraud_platform.core.known_parties import ACCOUNT, ENCODED, EVALUATION, Envelope, KnownParties
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.transaction import Party, Transaction, parse_transaction, party_to_avro, to_avro
 from fraud_platform.topology import Topic
@@ -23,7 +23,7 @@ BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TOPIC = Topic.UNIDENTIFIED
 LONG = body_encoder(topic_schema(TOPIC))
-ASSEMBLE = compile_encoder(topic_schema(TOPIC), encoded=ENCODED)
+ASSEMBLE = compile_encoder(topic_schema(TOPIC), encoded=ENCODED, in_order=True)
 PARTY = part_encoder(TOPIC, "sender_details")
 
 
@@ -137,6 +137,12 @@ def test_no_change_of_bytes_makes_the_ways_differ(at: int, noise: bytes) -> None
 
 def test_both_ways_read_the_same_fields() -> None:
     assert Envelope.__struct_fields__ == Transaction.__struct_fields__
+
+
+def test_the_values_stand_where_their_names_say() -> None:
+    found = Known().transfer(without_nulls(sender_bank_account="ACC-9", evaluation="unidentified"))
+    assert found is not None
+    assert (found[ACCOUNT], found[EVALUATION]) == ("ACC-9", "unidentified")
 
 
 def test_the_short_way_reads_back_as_the_transfer() -> None:
