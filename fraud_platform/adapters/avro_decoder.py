@@ -33,8 +33,10 @@ def compile_decoder(schema: Any) -> DecodeBody:
 
 
 _LAST_SHIFT = 63
-MOST_KNOWN, LONGEST_KNOWN = 10_000, 1024
-"""Nested records that are kept, and the most bytes of one; some 20 MB as a rule."""
+MOST_KNOWN, MOST_FORMS, LONGEST_KNOWN = 5_000, 4, 1024
+"""First fields of nested records that are kept, records of each (a customer has accounts with several banks), and
+the most bytes of one; 20 MB as a rule."""
+_Known = tuple[bytes, dict[str, Any]]
 
 
 def _read_long(data: bytes, at: int) -> tuple[int, int]:
@@ -66,20 +68,23 @@ class KnownRecords:
 
     def __init__(self, read: DecodeBody) -> None:
         self._read = read
-        self._known: dict[bytes, tuple[bytes, dict[str, Any]]] = {}
+        self._known: dict[bytes, tuple[_Known, ...]] = {}
 
     def __call__(self, data: bytes, at: int) -> tuple[dict[str, Any], int]:
         """As `DecodeBody`."""
         key = data[at : at + 1 + (data[at] >> 1)]
-        known = self._known.get(key)
-        if known is not None and data.startswith(known[0], at):
-            return known[1], at + len(known[0])
+        for known, value in self._known.get(key, ()):
+            if data.startswith(known, at):
+                return value, at + len(known)
         value, end = self._read(data, at)
         if end <= len(data) and end - at <= LONGEST_KNOWN:
-            if len(self._known) >= MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-            self._known[key] = data[at:end], value
+            self._remember(key, (data[at:end], value))
         return value, end
+
+    def _remember(self, key: bytes, known: _Known) -> None:
+        if len(self._known) >= MOST_KNOWN and key not in self._known:
+            del self._known[next(iter(self._known))]
+        self._known[key] = (known, *self._known.get(key, ()))[:MOST_FORMS]
 
 
 _HELPERS: Mapping[str, Any] = {

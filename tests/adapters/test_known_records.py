@@ -83,6 +83,19 @@ def test_the_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.Monkey
     assert bytes(read) == b"abca"
 
 
+def test_a_customer_with_several_accounts_is_known_in_each_form(decode: DecodeBody) -> None:
+    forms = [body(sender_details=party("u-1", bank_account=f"ACC-{number}")) for number in range(4)]
+    first = [decode(data, 0)[0]["sender_details"] for data in forms]
+    assert [decode(data, 0)[0]["sender_details"] for data in forms] == first
+    assert all(decode(data, 0)[0]["sender_details"] is known for data, known in zip(forms, first, strict=True))
+
+
+def test_no_more_forms_of_a_customer_are_kept_than_the_memory_allows(decode: DecodeBody) -> None:
+    for number in range(20):
+        data = body(sender_details=party("u-1", bank_account=f"ACC-{number}"))
+        assert decode(data, 0) == (by_fastavro(data), len(data))
+
+
 def test_a_long_customer_is_read_and_not_kept(decode: DecodeBody) -> None:
     data = body(sender_details=party("u-1", address="a" * 2000))
     first, _ = decode(data, 0)
