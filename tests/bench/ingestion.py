@@ -11,7 +11,7 @@ from fraud_platform.settings import Settings
 from tests.bench.figures import Run, cpu_ratio, rate_ratio, runs_table, verdict
 from tests.bench.place import Pair, Site, send, transfers
 
-RECORDS, ROUNDS = 50_000, 3
+RECORDS, ROUNDS = 150_000, 3
 QUIX = "quixstreams==3.28.1"
 SCHEMA = Path(fraud_platform.__file__).parent / "schemas" / "transaction.avsc"
 

@@ -219,6 +219,22 @@ def test_an_output_that_is_too_large_is_refused_and_the_log_stays_usable(site, o
     assert site.read_outputs() == [b"small"]
 
 
+def test_the_transaction_ends_with_what_its_outputs_raise(site, open_log) -> None:
+    log = open_log()
+    settle(log)
+
+    def broken() -> Iterator[Outgoing]:
+        yield out(site, b"lost")
+        raise LookupError("while deciding")
+
+    with pytest.raises(LookupError):
+        log.commit(broken(), {site.partition(0): Position(0)})
+    log.recover()
+    settle(log)
+    log.commit(iter([out(site, b"whole")]), {site.partition(0): Position(0)})
+    assert site.read_outputs() == [b"whole"]
+
+
 def test_an_output_that_is_older_than_its_topic_keeps_is_refused_and_its_neighbours_are_not(site, open_log) -> None:
     log = open_log()
     settle(log)

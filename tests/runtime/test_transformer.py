@@ -12,8 +12,8 @@ from tests.fakes.log import FakeBroker, FakeLog
 from tests.runtime import rig
 
 
-def transformer(log: FakeLog, clock: FakeClock | None = None, decide=rig.echo) -> Transformer:
-    handler = Transformer(log, rig.scribe(), decide, clock=clock or FakeClock())
+def transformer(log: FakeLog, clock: FakeClock | None = None, decide=rig.echo, *, streams=False) -> Transformer:
+    handler = Transformer(log, rig.scribe(), decide, clock=clock or FakeClock(), streams=streams)
     log.poll(0)
     handler.reset()
     return handler
@@ -174,3 +174,34 @@ def test_totals_count_records_per_outcome() -> None:
     handler = transformer(log)
     handler.handle(log.poll(0))
     assert handler.totals == {"accepted.projected": 2, "dead-lettered": 1}
+
+
+def test_a_stage_that_streams_decides_part_by_part_and_commits_once() -> None:
+    broker, parts = rig.broker(), []
+    for number in range(1200):
+        broker.append("in", 0, b"bad" if number == 700 else b"%04d" % number)
+    log = rig.open_log(broker)
+
+    def decide(records):
+        parts.append(len(records))
+        return rig.echo(records)
+
+    transformer(log, decide=decide, streams=True).handle(log.poll(0))
+    assert parts == [500, 500, 200]
+    assert rig.values(broker) == [b"%04d" % number for number in range(1200) if number != 700]
+    (entry,) = rig.entries(broker)
+    assert entry.outcomes == {"accepted.projected": 1199, "dead-lettered": 1}
+
+
+def test_what_the_broker_refuses_of_a_stage_that_streams_becomes_a_dead_letter_alone() -> None:
+    broker = rig.broker()
+    for number in range(600):
+        broker.append("in", 0, b"x" * 3000 if number == 550 else b"%04d" % number)
+    log = rig.open_log(broker)
+    handler = transformer(log, streams=True)
+    broker.refuses = lambda o: o.topic == rig.OUT and len(o.value or b"") > 2000  # type: ignore[method-assign]
+    handler.handle(log.poll(0))
+    assert len(rig.values(broker)) == 599
+    (letter,) = broker.records(rig.DEAD)
+    assert letter.value == b"x" * 3000
+    assert handler.totals == {"accepted.projected": 599, "dead-lettered": 1}
