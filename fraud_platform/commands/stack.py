@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 from rich.console import Console
@@ -325,9 +326,12 @@ def logs(
         for line in file.readlines()[-lines:]:
             write(line)
         while follow:
-            write(file.readline() or _pause())
+            write(file.readline() or _pause(file))
 
 
-def _pause() -> str:
+def _pause(file: TextIO) -> str:
+    """Wait for more; a log that the supervisor has emptied meanwhile goes on at its beginning."""
     time.sleep(0.3)
+    if os.fstat(file.fileno()).st_size < file.buffer.tell():
+        file.seek(0)
     return ""

@@ -1,5 +1,8 @@
 """Dagster as three supervised services: code server, daemon, webserver."""
 
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fraud_platform.local import probes
@@ -10,6 +13,8 @@ from fraud_platform.settings import CHECKOUT
 CODE, DAEMON, WEBSERVER = "dagster-code", "dagster-daemon", "dagster-webserver"
 LOCATION = "fraud_platform"
 _DAEMON_IS_UP = "Instance is configured with the following daemons"
+_SILENCE = timedelta(seconds=90)
+"""The daemon writes every 30 s."""
 _WORKSPACE = """\
 load_from:
   - grpc_server:
@@ -62,11 +67,24 @@ def daemon(site: Site) -> Service:
         command=[site.python, "-m", "dagster._daemon", "run", "-w", str(_workspace(site.folder))],
         address="-",
         probe=lambda: log.exists() and _DAEMON_IS_UP in log.read_text(errors="replace").rpartition("--- start ")[2],
+        alive=lambda: beats(site.folder),
         prepare=lambda: _prepare(site),
         needs=frozenset({CODE}),
         environment=environment(site.folder),
         grace_s=4.0,
     )
+
+
+def beats(folder: Folder) -> bool:
+    """Whether the daemon that runs the keepers showed a sign of life lately; yes when its history cannot be read."""
+    history = folder.dagster_home / "history" / "runs.db"
+    try:
+        with closing(sqlite3.connect(f"{history.as_uri()}?mode=ro", uri=True, timeout=probes.TIMEOUT_S)) as base:
+            row = base.execute("SELECT timestamp FROM daemon_heartbeats WHERE daemon_type = 'SENSOR'").fetchone()
+        seen = None if row is None else datetime.fromisoformat(row[0]).replace(tzinfo=UTC)
+    except (sqlite3.Error, ValueError):
+        return True
+    return seen is None or datetime.now(UTC) - seen < _SILENCE
 
 
 def webserver(site: Site) -> Service:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from fraud_platform.settings import ENDPOINTS_FILE
 
 PRIVATE = 0o600
-LOG_LIMIT_BYTES = 10 * 1024 * 1024
+LOG_LIMIT_BYTES = 20 * 1024 * 1024
 LOG_GENERATIONS = 3
 
 OWNER_ONLY = 0o700
@@ -102,7 +103,27 @@ def rotate(log: Path, *, limit_bytes: int = LOG_LIMIT_BYTES, generations: int = 
     log.parent.mkdir(parents=True, exist_ok=True)
     if not log.exists() or log.stat().st_size <= limit_bytes:
         return
-    for number in range(generations, 0, -1):
-        older = log.with_name(f"{log.name}.{number - 1}") if number > 1 else log
-        if older.exists():
-            older.replace(log.with_name(f"{log.name}.{number}"))
+    _shift(log, generations)
+    log.replace(_older(log, 1))
+
+
+def trim(log: Path, *, limit_bytes: int = LOG_LIMIT_BYTES, generations: int = LOG_GENERATIONS) -> None:
+    """As `rotate`, for a log that a running program appends to: its content is copied, then the file emptied.
+
+    What the program writes between the two is lost.
+    """
+    if not log.exists() or log.stat().st_size <= limit_bytes:
+        return
+    _shift(log, generations)
+    shutil.copyfile(log, _older(log, 1))
+    os.truncate(log, 0)
+
+
+def _shift(log: Path, generations: int) -> None:
+    for number in range(generations - 1, 0, -1):
+        if _older(log, number).exists():
+            _older(log, number).replace(_older(log, number + 1))
+
+
+def _older(log: Path, number: int) -> Path:
+    return log.with_name(f"{log.name}.{number}")

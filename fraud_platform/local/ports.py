@@ -1,5 +1,6 @@
 """Ports: the well-known one when free, another free one when taken, and the same ones ever after."""
 
+import errno
 import random
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +35,40 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+class Claims:
+    """Ports that belong to this process's services, whether they listen already or not.
+
+    Seconds lie between the choice of a port and the service that listens on it, and another clone that starts at
+    the same time would find it free too. So each port is claimed by the name of an abstract socket, which only one
+    process of the machine can have and which is gone with that process.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """Claim the port; False when another supervisor has claimed it, or somebody listens on it."""
+        if not self.hold(port):
+            return False
+        if is_free(port):
+            return True
+        self._held.pop(port).close()
+        return False
+
+    def hold(self, port: int) -> bool:
+        """Claim the port of a service of ours that may listen on it already; False when another has claimed it."""
+        if port in self._held:
+            return True
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0fraud-platform/port/{port}")
+        except OSError as error:
+            claim.close()
+            return error.errno != errno.EADDRINUSE  # a system without such sockets has no claims either
+        self._held[port] = claim
+        return True
 
 
 def choose(
@@ -72,11 +107,19 @@ def choose(
 
 
 def settle(
-    folder: Folder, names: Iterable[str], *, in_use: Iterable[str] = (), prefer_defaults: bool = True
+    folder: Folder,
+    names: Iterable[str],
+    *,
+    claims: Claims,
+    in_use: Iterable[str] = (),
+    prefer_defaults: bool = True,
 ) -> dict[str, int]:
-    """Choose the ports of `names` and keep them in the data folder."""
+    """Choose the ports of `names`, claim them and keep them in the data folder."""
     kept = {str(name): int(port) for name, port in read_json(folder.ports).items() if name in DEFAULTS}
-    chosen = choose(names, kept=kept, in_use=in_use, prefer_defaults=prefer_defaults)
+    living = [name for name in in_use if name in kept]
+    for name in living:
+        claims.hold(kept[name])
+    chosen = choose(names, kept=kept, in_use=living, prefer_defaults=prefer_defaults, free=claims.take)
     if chosen.items() - kept.items():
         write_json(folder.ports, {**kept, **chosen})
     return chosen

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +93,23 @@ def find(pid: int, created: float) -> psutil.Process | None:
 def adopt(pid: int, created: float) -> Process | None:
     """Take over a program that runs; None when it ended."""
     return Process(pid, created) if find(pid, created) else None
+
+
+def listens(pid: int, ports: Collection[int]) -> bool:
+    """Whether the program, or one that it started, listens on each of the TCP ports; True when it cannot be told."""
+    try:
+        program = psutil.Process(pid)
+        found = {
+            each.laddr.port
+            for one in (program, *program.children(recursive=True))
+            for each in one.net_connections(kind="tcp")
+            if each.status == psutil.CONN_LISTEN
+        }
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
+        return False
+    return found >= set(ports)
 
 
 def of_stack(root: Path) -> Iterator[tuple[str, psutil.Process]]:

@@ -18,7 +18,8 @@ def _nothing() -> None:
 class Service:
     """One program that the supervisor keeps alive.
 
-    `probe` answers within about a second whether the service works; `prepare` runs before each start and
+    `probe` answers within about a second whether the service works; `alive` is asked instead of it once the
+    service was ready, when that is another question; `prepare` runs before each start and
     raises `ConfigurationError` when a person must act; `grace_s` lies between `stop_signal` and a kill.
     """
 
@@ -26,6 +27,7 @@ class Service:
     command: Sequence[str]
     address: str
     probe: Callable[[], bool]
+    alive: Callable[[], bool] | None = None
     prepare: Callable[[], None] = _nothing
     needs: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)

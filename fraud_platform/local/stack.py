@@ -18,10 +18,10 @@ from fraud_platform.local.catalogue import CATALOGUE, STORES
 from fraud_platform.local.folder import Folder, rotate
 from fraud_platform.local.process import STACK_MARK
 from fraud_platform.local.state import Phase, StackState, Status
-from fraud_platform.local.supervisor import ALREADY_RUNS
+from fraud_platform.local.supervisor import ALREADY_RUNS, NAME
 from fraud_platform.settings import Settings, read_endpoints
 
-SUPERVISOR = "supervisor"
+SUPERVISOR = NAME
 START_TIMEOUT_S = 180.0
 SUPERVISOR_TIMEOUT_S = 90.0
 """Its start takes a second; at a load of 50 on two cores 30 s were not enough."""

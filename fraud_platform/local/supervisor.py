@@ -27,7 +27,7 @@ import psutil
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.local import catalogue, downloads, ports, process, registry, state
 from fraud_platform.local.catalogue import CATALOGUE, PLATFORM
-from fraud_platform.local.folder import Folder
+from fraud_platform.local.folder import Folder, trim
 from fraud_platform.local.provision import Step, provision
 from fraud_platform.local.service import Service, Site, waves
 from fraud_platform.local.state import Phase, ServiceState, StackState, Status
@@ -36,8 +36,10 @@ from fraud_platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+NAME = "supervisor"
 IDLE_TICK_S = 0.5
 BUSY_TICK_S = 0.1
+TRIM_EVERY_S = 10.0
 ALREADY_RUNS = 3
 """Exit code when another supervisor holds the folder."""
 
@@ -57,12 +59,22 @@ class Supervisor:
         self._wake = threading.Event()
         self._leave: signal.Signals | None = None
         self._written: StackState | None = None
+        self._was_ready = False
+        self._trim_at = 0.0
 
-    def run(self) -> None:
-        """Keep the services alive until a signal says otherwise."""
+    def run(self) -> bool:
+        """Keep the services alive until a signal says otherwise.
+
+        Returns:
+            False when all was stopped because a stranger took a port before everything was ready for the first
+            time: assemble anew, with other ports.
+        """
         self.take_over()
         while self._leave is None:
             self.tick()
+            if self._lost_a_port():
+                self.stop()
+                return self._leave is not None
             self._wake.wait(IDLE_TICK_S if self._phase is Phase.READY else BUSY_TICK_S)
             if self._while is not None and not self._while.alive:
                 logger.warning("the process that asked for this stack is gone")
@@ -71,6 +83,7 @@ class Supervisor:
             logger.info("left; the services run on")
         else:
             self.stop()
+        return True
 
     def leave(self, number: int, _frame: FrameType | None = None) -> None:
         """Signal handler: end `run` at the next step."""
@@ -97,7 +110,9 @@ class Supervisor:
         all_ready = all(self._is_ready(name) for name in (*self.units, PLATFORM))
         if all_ready and self._phase is Phase.STARTING:
             logger.info("all services are ready")
+            self._was_ready = True
         self._phase = Phase.READY if all_ready else Phase.STARTING
+        self._trim_logs()
         self._write()
 
     def stop(self) -> None:
@@ -115,6 +130,25 @@ class Supervisor:
         self._step.state.status = Status.STOPPED
         self._write()
         logger.info("all services are stopped")
+
+    def _trim_logs(self) -> None:
+        if time.monotonic() < self._trim_at:
+            return
+        self._trim_at = time.monotonic() + TRIM_EVERY_S
+        for name in (*self.units, NAME):
+            try:
+                trim(self._folder.log(name))
+            except OSError as error:
+                logger.warning("the log of %s stays long: %s", name, error.strerror)
+
+    def _lost_a_port(self) -> bool:
+        """Whether other ports must be chosen; later nobody would hear of them, so the service waits for its own."""
+        if self._was_ready:
+            return False
+        lost = {name: unit.lost_port for name, unit in self.units.items() if unit.lost_port is not None}
+        for name, port in lost.items():
+            logger.warning("%s: another program was quicker at port %d; all starts again on other ports", name, port)
+        return bool(lost)
 
     def _is_ready(self, name: str) -> bool:
         if name == PLATFORM:
@@ -162,6 +196,7 @@ def assemble(
     names: Sequence[str],
     environment: Mapping[str, str],
     *,
+    claims: ports.Claims,
     prefer_defaults: bool = True,
     while_pid: int | None = None,
 ) -> Supervisor:
@@ -172,7 +207,11 @@ def assemble(
     """
     living = _living(folder)
     chosen = ports.settle(
-        folder, catalogue.ports_of(names), in_use=catalogue.ports_of(living), prefer_defaults=prefer_defaults
+        folder,
+        catalogue.ports_of(names),
+        claims=claims,
+        in_use=catalogue.ports_of(living),
+        prefer_defaults=prefer_defaults,
     )
     catalogue.write_endpoints(folder, chosen, names)
     settings = Settings.from_environment({**environment, "FRAUD_DATA_DIR": str(folder.root)})
@@ -211,23 +250,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ALREADY_RUNS
     _log_to_stdout()
     try:
+        with held:
+            _supervise(given, folder)
+    except FraudPlatformError as error:
+        logger.error("%s", error)  # noqa: TRY400 - a sentence for a person, not a traceback
+        return 1
+    return 0
+
+
+def _supervise(given: argparse.Namespace, folder: Folder) -> None:
+    claims = ports.Claims()  # held until this process ends
+    is_done = False
+    while not is_done:
         supervisor = assemble(
             folder,
             given.services,
             os.environ,
+            claims=claims,
             prefer_defaults=not given.any_ports,
             while_pid=given.while_pid,
         )
-    except FraudPlatformError as error:
-        logger.error("%s", error)  # noqa: TRY400 - a sentence for a person, not a traceback
-        return 1
-    with held:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, supervisor.leave)
         # Its terminal may close; the services must not notice.
         signal.signal(signal.SIGHUP, lambda *_: None)
-        supervisor.run()
-    return 0
+        is_done = supervisor.run()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from fraud_platform.errors import ConfigurationError, FraudPlatformError
 from fraud_platform.local import process
 from fraud_platform.local.folder import Folder
+from fraud_platform.local.liveness import PATIENCE_S, Liveness, in_thread
 from fraud_platform.local.ports import is_free
 from fraud_platform.local.process import SERVICE_MARK, STACK_MARK, Process
 from fraud_platform.local.service import Service
@@ -29,7 +30,15 @@ def backoff_s(failures: int) -> float:
 class Unit:
     """A service and the process that runs it now."""
 
-    def __init__(self, service: Service, folder: Folder, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        service: Service,
+        folder: Folder,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        beside: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        """`beside` runs a question to the working service without making the supervisor wait."""
         self.service = service
         self.state = ServiceState(address=service.address)
         self._folder = folder
@@ -37,7 +46,10 @@ class Unit:
         self._process: Process | None = None
         self._since = clock()
         self._next_start = 0.0
-        self._stop_sent = self._killed = False
+        self._stop_sent = self._killed = self._is_hung = self._was_ready = False
+        self._liveness = Liveness(service.alive or service.probe, clock=clock, run=beside)
+        self.lost_port: int | None = None
+        """The port that another program took before the service could."""
 
     # What others ask --------------------------------------------------------------------------------
 
@@ -58,6 +70,7 @@ class Unit:
         self._process = process.adopt(earlier.pid, earlier.created)
         if self._process is None:
             return False
+        self._was_ready = earlier.status is Status.READY
         self.state = replace(earlier, address=self.service.address, message="taken over")
         self._enter(Status.STARTING, "taken over from an earlier supervisor")
         return True
@@ -73,8 +86,12 @@ class Unit:
         if self._process is None:
             if self._clock() >= self._next_start and all(ready(name) for name in self.service.needs):
                 self._start()
+        elif self._is_hung:
+            self._kill_after_grace()
         elif self.state.status is Status.STARTING:
             self._probe()
+        elif self.is_ready and self._liveness.is_hung():
+            self._restart()
 
     def stop(self) -> None:
         """Ask it to end; kill it after its grace. Call again until `is_over`."""
@@ -87,12 +104,26 @@ class Unit:
             self._enter(Status.STOPPING, "")
             self._process.send(self.service.stop_signal)
             self._process.send(signal.SIGCONT)
-        elif not self._killed and self._clock() - self._since > self.service.grace_s:
+        else:
+            self._kill_after_grace()
+
+    # Steps ------------------------------------------------------------------------------------------
+
+    def _kill_after_grace(self) -> None:
+        if self._process is not None and not self._killed and self._clock() - self._since > self.service.grace_s:
             self._killed = True
             logger.warning("%s did not end within %.0f s and is killed", self.service.name, self.service.grace_s)
             self._process.kill_session()
 
-    # Steps ------------------------------------------------------------------------------------------
+    def _restart(self) -> None:
+        """End a program that hangs; it is started again as after a crash."""
+        if self._process is None:
+            return
+        self._is_hung = True
+        message = f"did not answer for {PATIENCE_S:.0f} s and is restarted"
+        logger.warning("%s %s", self.service.name, message)
+        self._enter(Status.STOPPING, message)
+        self._process.send(self.service.stop_signal)
 
     def _held(self) -> bool:
         if not self._folder.hold(self.service.name).exists():
@@ -108,7 +139,8 @@ class Unit:
             self.service.prepare()
             taken = next((port for port in self.service.ports if not is_free(port)), None)
             if taken is not None:
-                self._failed(f"port {taken} is taken by another program")
+                self.lost_port = taken
+                self._failed(f"port {taken} is taken by another program; stop that, or `make down` and `make up`")
                 return
             self._process = process.spawn(
                 self.service.command,
@@ -120,6 +152,7 @@ class Unit:
             self.state.needs_person = isinstance(error, ConfigurationError)
             self._failed(str(error))
             return
+        self._was_ready = False
         self.state.pid, self.state.created = self._process.pid, self._process.created
         self._enter(Status.STARTING, "")
 
@@ -132,19 +165,23 @@ class Unit:
             logger.info("%s is ready at %s", self.service.name, self.service.address)
             self.state.needs_person, self.state.failures = False, 0
             self._enter(Status.READY, "")
+            self._liveness.begin()
         elif self._clock() - self._since > self.service.start_timeout_s and self._process is not None:
             logger.warning("%s was not ready within %.0f s", self.service.name, self.service.start_timeout_s)
             self._process.send(signal.SIGKILL)
 
     def _answers(self) -> bool:
+        """Whether the service works, and it is ours that answers: a stranger may have its port."""
+        question = self.service.alive if self._was_ready and self.service.alive else self.service.probe
         try:
-            return self.service.probe()
+            return question() and (self._process is None or process.listens(self._process.pid, self.service.ports))
         except Exception:  # a probe may fail in any way; the other services must not fall with it
             logger.exception("the probe of %s failed", self.service.name)
             return False
 
     def _ended(self) -> None:
         code = self._process.exit_code if self._process else None
+        was_hung, self._is_hung, self._killed = self._is_hung, False, False
         self._process = None
         self.state.pid = self.state.created = None
         self.state.last_exit = code
@@ -152,7 +189,8 @@ class Unit:
             self._enter(Status.HELD, "held down on request")
             return
         self.state.restarts += 1
-        self._failed(f"ended by itself ({_how(code)}); its log: {self._folder.log(self.service.name)}")
+        why = f"did not answer for {PATIENCE_S:.0f} s" if was_hung else f"ended by itself ({_how(code)})"
+        self._failed(f"{why}; its log: {self._folder.log(self.service.name)}")
 
     def _failed(self, message: str) -> None:
         self.state.failures += 1

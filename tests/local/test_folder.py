@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.local import state
-from fraud_platform.local.folder import PRIVATE, Folder, read_json, rotate, write_json
+from fraud_platform.local.folder import PRIVATE, Folder, read_json, rotate, trim, write_json
 from fraud_platform.local.state import Phase, ServiceState, StackState, Status
 
 
@@ -45,6 +45,24 @@ def test_a_large_log_moves_aside_and_the_oldest_goes(tmp_path: Path) -> None:
     assert not log.exists()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["kafka.log.1", "kafka.log.2"]
     assert log.with_name("kafka.log.1").read_text().startswith("fourth")
+
+
+def test_a_log_that_a_program_appends_to_is_emptied_under_it(tmp_path: Path) -> None:
+    log = tmp_path / "kafka.log"
+    with log.open("ab", buffering=0) as program:
+        for content in (b"first " * 10, b"second " * 10, b"third " * 10):
+            program.write(content)
+            trim(log, limit_bytes=10, generations=2)
+        program.write(b"fourth")
+    trim(log, limit_bytes=10, generations=2)
+    assert log.read_text() == "fourth"
+    kept = {each.name: each.read_text().split()[0] for each in tmp_path.iterdir() if each != log}
+    assert kept == {"kafka.log.1": "third", "kafka.log.2": "second"}
+
+
+def test_a_log_that_is_not_there_yet_needs_no_trimming(tmp_path: Path) -> None:
+    trim(tmp_path / "kafka.log", limit_bytes=10)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_state_survives_its_file(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 """Which ports a stack takes."""
 
 import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE
+from threading import Barrier
 
 import pytest
 
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.local.folder import Folder, read_json
-from fraud_platform.local.ports import choose, is_free, settle
+from fraud_platform.local.ports import DEFAULTS, Claims, choose, is_free, settle
 
 
 def all_but(*taken: int):
@@ -61,7 +66,62 @@ def test_a_port_with_a_listener_is_not_free() -> None:
 
 
 def test_chosen_ports_are_kept_in_the_data_folder(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    first = settle(folder, ["s3"], prefer_defaults=False)
-    assert settle(folder, ["s3", "kafka"], prefer_defaults=False)["s3"] == first["s3"]
+    folder, claims = Folder(tmp_path), Claims()
+    first = settle(folder, ["s3"], claims=claims, prefer_defaults=False)
+    assert settle(folder, ["s3", "kafka"], claims=claims, prefer_defaults=False)["s3"] == first["s3"]
     assert set(read_json(folder.ports)) == {"s3", "kafka"}
+
+
+# Two clones that start at once ----------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_port_that_was_chosen_is_nobody_elses_before_anything_listens_on_it() -> None:
+    port, first, second = free_port(), Claims(), Claims()
+    assert first.take(port)
+    assert not second.take(port)
+    assert first.take(port), "its own claim is no hindrance"
+
+
+def test_a_claim_ends_with_the_process_that_made_it() -> None:
+    port = free_port()
+    claim = f"from fraud_platform.local.ports import Claims; c = Claims(); print(c.take({port}), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", claim], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert not Claims().take(port)
+        other.kill()
+        other.wait(60)
+        assert Claims().take(port)
+
+
+def test_a_port_that_a_stranger_listens_on_is_not_claimed() -> None:
+    claims = Claims()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert not claims.take(port)
+    assert Claims().take(port), "the failed try left no claim"
+
+
+def test_the_port_of_a_service_that_runs_is_claimed_by_its_new_supervisor() -> None:
+    claims = Claims()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert claims.hold(server.getsockname()[1])
+        assert claims.take(server.getsockname()[1]) is False, "a stranger got it while ours was down"
+
+
+def test_many_clones_that_choose_at_once_share_no_port(tmp_path: Path) -> None:
+    names, together = list(DEFAULTS), Barrier(8)
+    claims = [Claims() for _ in range(8)]
+
+    def start(number: int) -> dict[str, int]:
+        together.wait(60)
+        return settle(Folder(tmp_path / str(number)), names, claims=claims[number])
+
+    with ThreadPoolExecutor(8) as pool:
+        chosen = [port for found in pool.map(start, range(8)) for port in found.values()]
+    assert len(chosen) == len(set(chosen)) == 8 * len(names)

@@ -1,14 +1,18 @@
 """One service's life, with small real programs and a clock of our own."""
 
+import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.local.folder import Folder
+from fraud_platform.local.liveness import EVERY_S, PATIENCE_S
 from fraud_platform.local.provision import Step
 from fraud_platform.local.service import Service
 from fraud_platform.local.state import Status
@@ -16,6 +20,12 @@ from fraud_platform.local.unit import LONGEST_BACKOFF_S, Unit, backoff_s
 
 SLEEPS = "import time; time.sleep(60)"
 IGNORES_TERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+
+# A program that started it listens, as Python's own launchers and Java's do.
+LISTENS = (
+    "import socket, subprocess, sys; subprocess.run([sys.executable, '-c',"
+    " 'import socket, time; s = socket.create_server((\"127.0.0.1\", {port})); time.sleep(60)'])"
+)
 
 
 class Clock:
@@ -41,8 +51,13 @@ class House:
     def unit(self, program: str = SLEEPS, **changes: object) -> Unit:
         described = {"name": "thing", "command": [sys.executable, "-c", program], "address": "-"}
         service = Service(**{"probe": lambda: True, **described, **changes})  # type: ignore[arg-type]
-        self.units.append(Unit(service, self.folder, clock=self.clock))
+        self.units.append(Unit(service, self.folder, clock=self.clock, beside=lambda ask: ask()))
         return self.units[-1]
+
+    def pass_seconds(self, unit: Unit, seconds: int) -> None:
+        for _ in range(seconds):
+            self.clock.now += 1
+            unit.tick(everything)
 
     def stop(self, unit: Unit) -> None:
         self.until(lambda: unit.is_over, step=unit.stop)
@@ -174,6 +189,81 @@ def test_a_reused_pid_is_not_mistaken_for_the_service(house: House) -> None:
     assert first.state.created is not None
     first.state.created -= 3600
     assert not house.unit().adopt(first.state)
+
+
+def test_a_service_that_hangs_is_restarted_and_the_state_says_so(house: House) -> None:
+    answers = [True]
+    unit = house.unit(probe=lambda: answers[0])
+    house.tick_until(unit, Status.READY)
+    first = unit.state.pid
+    answers[0] = False
+    house.pass_seconds(unit, int(PATIENCE_S))
+    assert (unit.state.status, unit.state.pid) == (Status.READY, first), "it has its whole patience"
+    house.pass_seconds(unit, int(2 * EVERY_S))
+    answers[0] = True
+    house.tick_until(unit, Status.CRASHED)
+    assert unit.state.message.startswith("did not answer for 60 s; its log: ")
+    assert unit.state.restarts == 1
+    house.clock.now += backoff_s(1)
+    house.tick_until(unit, Status.READY)
+    assert unit.state.pid not in (None, first)
+    house.pass_seconds(unit, 600)
+    assert unit.state.restarts == 1
+
+
+def test_a_service_that_hangs_and_is_deaf_is_killed_after_its_grace(house: House) -> None:
+    answers = [True]
+    unit = house.unit(IGNORES_TERM, probe=lambda: answers[0], grace_s=5)
+    house.tick_until(unit, Status.READY)
+    house.until(lambda: "deaf" in house.folder.log("thing").read_text())
+    answers[0] = False
+    house.pass_seconds(unit, int(PATIENCE_S + 2 * EVERY_S + 5))
+    house.tick_until(unit, Status.CRASHED)
+    assert unit.state.last_exit == -signal.SIGKILL
+
+
+def test_a_service_that_is_still_starting_is_not_asked_whether_it_hangs(house: House) -> None:
+    unit = house.unit(probe=lambda: False, alive=lambda: False, start_timeout_s=10_000)
+    unit.tick(everything)
+    house.pass_seconds(unit, 600)
+    assert (unit.state.status, unit.state.restarts) == (Status.STARTING, 0)
+
+
+def test_a_service_that_was_ready_is_asked_its_own_question_also_after_it_was_taken_over(house: House) -> None:
+    first = house.unit()
+    house.tick_until(first, Status.READY)
+    second = house.unit(probe=lambda: False, alive=lambda: True)
+    assert second.adopt(first.state)
+    house.tick_until(second, Status.READY)
+    house.pass_seconds(second, 600)
+    assert second.is_ready
+
+
+def test_a_stranger_on_the_port_is_not_taken_for_the_service(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        unit = house.unit()
+        unit.tick(everything)
+        unit.service = replace(unit.service, ports=(port,))
+        for _ in range(3):
+            unit.tick(everything)
+        assert unit.state.status is Status.STARTING
+
+
+def test_a_program_that_listens_on_its_port_is_the_service(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    unit = house.unit(LISTENS.format(port=port), ports=(port,))
+    house.tick_until(unit, Status.READY)
+
+
+def test_a_port_that_another_program_took_is_told(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        unit = house.unit(ports=(port,))
+        unit.tick(everything)
+    assert unit.lost_port == port
+    assert unit.state.message.startswith(f"port {port} is taken by another program; stop that, or `make down`")
 
 
 def test_a_step_is_done_once_and_again_only_after_a_failure() -> None:
