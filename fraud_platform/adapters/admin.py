@@ -312,14 +312,23 @@ def standing(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) 
     ends = end_offsets(settings, stage.reads, timeout_s=timeout_s)
     begins = begin_offsets(settings, stage.reads, timeout_s=timeout_s)
     return Standing(
-        lag={p: max(0, end - committed.get(p, begins.get(p, 0))) for p, end in ends.items()},
+        lag=_lag(committed, begins, ends),
         lost=tuple(p for p, at in committed.items() if p in ends and not begins.get(p, 0) <= at <= ends[p]),
     )
 
 
 def lag(settings: Settings, stage: Stage, *, timeout_s: float = TIMEOUT_S) -> dict[Partition, int]:
-    """Offsets between the group's commits and the last stable offsets; raises as `standing`."""
-    return dict(standing(settings, stage, timeout_s=timeout_s).lag)
+    """Offsets between the group's commits and the last stable offsets; as in `standing`, whose errors it raises."""
+    committed = committed_offsets(settings, stage, timeout_s=timeout_s)
+    ends = end_offsets(settings, stage.reads, timeout_s=timeout_s)
+    is_whole = ends.keys() <= committed.keys()
+    return _lag(committed, {} if is_whole else begin_offsets(settings, stage.reads, timeout_s=timeout_s), ends)
+
+
+def _lag(
+    committed: Mapping[Partition, int], begins: Mapping[Partition, int], ends: Mapping[Partition, int]
+) -> dict[Partition, int]:
+    return {p: max(0, end - committed.get(p, begins.get(p, 0))) for p, end in ends.items()}
 
 
 def _offsets(

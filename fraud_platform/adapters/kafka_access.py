@@ -15,7 +15,8 @@ from fraud_platform.settings import Settings
 
 TIMEOUT_S = 5.0
 ENOUGH = 2
-"""Refusals in a row; a broker that is starting may refuse once before it has read its users."""
+PATIENCE_S = 5.0
+"""How long refusals must go on: a broker that is starting refuses until it has read its users."""
 _REFUSALS = {
     KafkaError._AUTHENTICATION: (  # noqa: SLF001 - librdkafka's own codes are spelled so, and public
         "Kafka refuses our user or its password; look at KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and"
@@ -28,25 +29,33 @@ _REFUSALS = {
 }
 
 
-def require_access(settings: Settings, *, timeout_s: float = TIMEOUT_S) -> None:
+def require_access(settings: Settings, *, timeout_s: float = TIMEOUT_S, patience_s: float = PATIENCE_S) -> None:
     """Connect once when the settings speak of security; a broker that is merely away passes.
+
+    Args:
+        settings: where Kafka is, and as whom we come.
+        timeout_s: how long a broker may take that neither answers nor refuses.
+        patience_s: how long refusals must go on before they count.
 
     Raises:
         ConfigurationError: Kafka refuses our user, or its certificate is not trusted.
     """
     if "security.protocol" not in settings.kafka_properties:
         return
-    seen: list[int] = []
-    config = {**client_config(settings), "error_cb": lambda error: seen.append(error.code())}
-    client = open_client(AdminClient, config)
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    refusals: dict[int, list[float]] = {code: [] for code in _REFUSALS}
+
+    def hear(error: KafkaError) -> None:
+        refusals.get(error.code(), []).append(time.monotonic())
+
+    client = open_client(AdminClient, {**client_config(settings), "error_cb": hear})
+    began = time.monotonic()
+    while time.monotonic() - began < timeout_s + (patience_s if any(refusals.values()) else 0.0):
         try:
             client.list_topics(timeout=0.5)
         except KafkaException:
             client.poll(0.1)
         else:
             return
-        for code, sentence in _REFUSALS.items():
-            if seen.count(code) >= ENOUGH:
-                raise ConfigurationError(sentence)
+        for code, heard_at in refusals.items():
+            if len(heard_at) >= ENOUGH and heard_at[-1] - heard_at[0] >= patience_s:
+                raise ConfigurationError(_REFUSALS[code])

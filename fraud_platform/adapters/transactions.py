@@ -119,8 +119,15 @@ class TransactionalProducer:
                 reason = f"the broker refuses an output for {refused[0].topic}: {error.name()}"
                 raise OutputRefused(refused, reason, by_timestamp=error.code() == KafkaError.INVALID_TIMESTAMP)
         if error.code() == KafkaError._INCONSISTENT:  # noqa: SLF001 - "messages failed delivery", and not why
-            self._accepts(outputs)
+            self._require_rights(outputs)
         raise_for(error, "commit")
+
+    def _require_rights(self, outputs: Sequence[Outgoing]) -> None:
+        """Raise ConfigurationError when the outputs failed because we may not write their topic.
+
+        The client does not tell; a trial does, and whether it succeeds otherwise is of no interest.
+        """
+        self._accepts(outputs)
 
     def _refused(self, outputs: Sequence[Outgoing], code: int) -> list[Outgoing]:
         """The outputs that the broker will not take, found by trying the others.

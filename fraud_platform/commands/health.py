@@ -179,7 +179,7 @@ def _topics(settings: Settings) -> Finding:
     # A client would wait its whole timeout for a port that nobody listens on.
     if not reach.listens(settings.require("KAFKA_BOOTSTRAP_SERVERS")):
         raise BrokerUnavailable("Kafka does not answer.")
-    require_access(settings)
+    require_access(settings, patience_s=0.0)
     return _missing("Topics", missing_topics(settings), "all there")
 
 

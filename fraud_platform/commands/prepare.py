@@ -9,9 +9,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from fraud_platform.errors import FraudPlatformError, Retryable
 from fraud_platform.settings import Settings, load
+
+if TYPE_CHECKING:
+    from fraud_platform.adapters.mongo import MongoStore
 
 TIMEOUT_S = 120.0
 _PAUSE_S = 1.0
@@ -40,8 +45,18 @@ def _steps(settings: Settings, *, create_bucket: bool) -> Mapping[str, Callable[
         "topics": lambda: make_topics(settings),
         "schemas": lambda: register_schemas(settings),
         "bucket": S3ObjectStore(settings, create_bucket=create_bucket).prepare,
-        "MongoDB": lambda: MongoStore(settings).check(),
+        "MongoDB": _check_of(cache(partial(MongoStore, settings))),
     }
+
+
+def _check_of(store: Callable[[], "MongoStore"]) -> Callable[[], object]:
+    """Whether MongoDB lets us in; `store` gives the same client at each try."""
+
+    def check() -> None:
+        store().check()
+        store().close()
+
+    return check
 
 
 def _insist(step: Callable[[], object], deadline: float) -> None:

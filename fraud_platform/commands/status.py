@@ -142,7 +142,7 @@ def _kafka(settings: Settings, ask: _Asker, problems: list[str]) -> _Kafka:
     from fraud_platform.commands.progress import dead_letters, progress
 
     try:
-        require_access(settings)
+        require_access(settings, patience_s=0.0)
     except FraudPlatformError as error:
         problems.append(str(error))
         return _Kafka(_unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))

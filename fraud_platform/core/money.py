@@ -1,12 +1,19 @@
 """Exact money: the bounds of Avro `decimal(38,9)` and the one way to check them."""
 
+import re
 from decimal import Context, Decimal, Inexact
 
 PRECISION = 38
 SCALE = 9
 INTEGER_DIGITS = PRECISION - SCALE
 FIXED_BYTES = 16
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _EXACT = Context(prec=PRECISION, traps=[Inexact])
+
+
+def is_number(text: str) -> bool:
+    """Whether the text is written as JSON writes a number: `Decimal` also takes `1_000`, ` 12 ` and `\u0661`."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:

@@ -56,7 +56,14 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     sender_bank: str | None = None
 
 
+class _Spelling(msgspec.Struct, frozen=True, gc=False):
+    """The amount as its sender wrote it: a number, or text in quotes."""
+
+    amount: msgspec.Raw
+
+
 _decoder = msgspec.json.Decoder(Transaction)
+_spelling = msgspec.json.Decoder(_Spelling)
 _KEYS = {
     "": Transaction.__struct_fields__,
     "sender_details": Party.__struct_fields__,
@@ -77,7 +84,7 @@ def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
     decoded = _decode(raw)
     if isinstance(decoded, Rejected):
         return decoded
-    return _ambiguity(raw, decoded) or next(_faults(decoded), decoded)
+    return _ambiguity(raw, decoded) or next(_faults(decoded, raw), decoded)
 
 
 def _decode(raw: bytes) -> Transaction | Rejected:
@@ -119,8 +126,8 @@ def _is_too_deep(raw: bytes) -> bool:
     return False
 
 
-def _faults(transaction: Transaction) -> Iterator[Rejected]:
-    amount_fault = money.fault(transaction.amount)
+def _faults(transaction: Transaction, raw: bytes) -> Iterator[Rejected]:
+    amount_fault = money.fault(transaction.amount) or _spelling_fault(raw)
     if amount_fault:
         yield Rejected("invalid-amount", f"`$.amount` {amount_fault}")
     for field in ("transaction_id", "sender_bank_account", "receiver_bank_account", "evaluation"):
@@ -134,6 +141,13 @@ def _faults(transaction: Transaction) -> Iterator[Rejected]:
             yield Rejected("schema", f"`$.{field}.id` is empty")
         if party.birthdate is not None and not is_iso8601(party.birthdate):
             yield Rejected("invalid-date", f"`$.{field}.birthdate` is not ISO 8601")
+
+
+def _spelling_fault(raw: bytes) -> str | None:
+    text = bytes(_spelling.decode(raw).amount)
+    if not text.startswith(b'"') or money.is_number(msgspec.json.decode(text)):
+        return None
+    return "is text that is not written as a JSON number"
 
 
 def is_iso8601(text: str) -> bool:

@@ -34,7 +34,7 @@ class Service:
     ports: tuple[int, ...] = ()
     stop_signal: Signals = SIGTERM
     grace_s: float = 6.0
-    start_timeout_s: float = 90.0
+    start_timeout_s: float = 150.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

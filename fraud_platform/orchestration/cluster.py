@@ -12,7 +12,10 @@ TIMEOUT_S = 4.0
 
 
 class Cluster(ABC):
-    """Questions with a time limit. The answer None means that the broker is away; nothing is raised for that."""
+    """Questions with a time limit. The answer None means that the broker is away; nothing is raised for that.
+
+    Each raises `ConfigurationError`, one sentence, when a setting is wrong or Kafka refuses us.
+    """
 
     @abstractmethod
     def members(self, stage: Stage) -> frozenset[str] | None:

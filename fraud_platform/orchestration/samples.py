@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fraud_platform.errors import ConfigurationError
 from fraud_platform.orchestration.cluster import Cluster
 from fraud_platform.topology import Stage
 
@@ -44,6 +45,7 @@ class Sampler:
         self._every_s = every_s
         self._clock = clock
         self._samples: deque[Sample] = deque(maxlen=KEPT)
+        self._said = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
@@ -66,9 +68,16 @@ class Sampler:
         if committed is not None and lag is not None:
             self._samples.append(Sample(self._clock(), sum(committed.values()), sum(lag.values())))
 
+    def _say_once(self, sentence: str) -> None:
+        if sentence != self._said:
+            self._said = sentence
+            logger.warning("no samples of %s: %s", self._stage.name, sentence)
+
     def _run(self) -> None:
         while not self._ended.wait(self._every_s):
             try:
                 self.take()
+            except ConfigurationError as error:
+                self._say_once(str(error))
             except Exception:
                 logger.warning("no sample of %s", self._stage.name, exc_info=True)

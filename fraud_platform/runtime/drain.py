@@ -81,7 +81,7 @@ def drain(
             continue
         consumed_here = True
         try:
-            run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True)
+            run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True, let_in=True)
         except Fenced:
             own = set()  # another drain took the place: leave it the work, and wait as for a live slot
     open_ends = {p: end for p, end in ends.items() if before.get(p, -1) < end or p in beyond}

@@ -64,13 +64,16 @@ def run_slot(
     patience_s: float = math.inf,
     eager: bool = False,
     observe: Callable[[Progress], None] = lambda _: None,
+    let_in: bool = False,
 ) -> Progress | None:
     """Run one slot until `stop` or `until`; None when told to stop before it could start.
 
-    The rest is as in `Worker`, whose errors it raises: ConfigurationError, Fenced, Retryable. Whatever else goes
-    wrong comes out as a Defect.
+    `let_in` says that Kafka has been asked already whether it lets us in. The rest is as in `Worker`, whose errors
+    it raises: ConfigurationError, Fenced, Retryable. Whatever else goes wrong comes out as a Defect.
     """
     try:
+        if not let_in:
+            require_access(settings)
         assembled = _assemble_patiently(settings, slot, stop, patience_s)
         if assembled is None:
             return None
@@ -87,7 +90,6 @@ def run_slot(
 def _assemble_patiently(
     settings: Settings, slot: Slot, stop: Callable[[], bool], patience_s: float
 ) -> tuple[Log, Handler] | None:
-    require_access(settings)
     begun = time.monotonic()
     said_at = -math.inf
     while not stop():

@@ -66,6 +66,19 @@ def member(settings: Settings, stage: Stage, **changes: object) -> Iterator[Cons
     consumer.close()
 
 
+@pytest.mark.parametrize(("committed", "asked"), [({FIRST: 3}, 0), ({}, 1)])
+def test_lag_asks_for_beginnings_only_where_nothing_is_committed(
+    monkeypatch: pytest.MonkeyPatch, committed: dict[admin.Partition, int], asked: int
+) -> None:
+    questions: list[object] = []
+    monkeypatch.setattr(admin, "committed_offsets", lambda *_, **__: committed)
+    monkeypatch.setattr(admin, "end_offsets", lambda *_, **__: {FIRST: 10})
+    monkeypatch.setattr(admin, "begin_offsets", lambda *_, **__: questions.append(1) or {FIRST: 4})
+    settings = Settings.from_environment({}, embedded={})
+    assert admin.lag(settings, PROJECTION) == {FIRST: 10 - committed.get(FIRST, 4)}
+    assert len(questions) == asked
+
+
 @pytest.mark.services
 def test_every_topic_exists_with_its_settings_and_a_second_call_changes_nothing(
     platform_settings: Settings,

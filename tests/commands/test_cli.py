@@ -9,6 +9,7 @@ import pytest
 
 from fraud_platform.commands import stack, stages
 from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.local.folder import trim
 from tests.commands.conftest import Run
 
 COMMANDS = (
@@ -177,9 +178,13 @@ def test_followed_logs_show_new_lines_until_ctrl_c(clean_shell: None, data_dir: 
         with kafka_log.open("a") as log:
             log.write("a new line\n")
         seen.append(process.stdout.readline())
+        trim(kafka_log, limit_bytes=100)
+        with kafka_log.open("a") as log:
+            log.write("a line after the log was emptied\n")
+        seen.append(process.stdout.readline())
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
-    assert seen[-1] == "a new line\n"
+    assert seen[-2:] == ["a new line\n", "a line after the log was emptied\n"]
     assert (process.returncode, said.strip()) == (130, "Interrupted.")
 
 

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,3 +93,28 @@ def test_a_registry_that_lost_its_data_is_not_filled_anew(
     with pytest.raises(RegistryUnavailable, match="has lost the schemas"):
         prepare(settings, create_bucket=True, timeout_s=0)
     assert set(topics_without_schema(settings)) != set()
+
+
+def test_mongodb_is_asked_again_with_the_same_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    answers: list[Exception | None] = [StoreUnavailable("away"), StoreUnavailable("away"), None]
+
+    class Store:
+        def __init__(self, _: Settings) -> None:
+            opened.append("open")
+
+        def check(self) -> None:
+            answer = answers.pop(0)
+            if answer:
+                raise answer
+
+        def close(self) -> None:
+            opened.append("closed")
+
+    monkeypatch.setattr("fraud_platform.adapters.mongo.MongoStore", Store)
+    monkeypatch.setattr("fraud_platform.commands.prepare._PAUSE_S", 0)
+    for name in ("local.provision.make_topics", "local.provision.register_schemas", "adapters.s3.S3ObjectStore"):
+        monkeypatch.setattr(f"fraud_platform.{name}", lambda *_, **__: SimpleNamespace(prepare=lambda: None))
+    settings = Settings.from_environment({"FRAUD_DATA_DIR": str(tmp_path)}, embedded={})
+    prepare(settings, create_bucket=False, timeout_s=60)
+    assert opened == ["open", "closed"]

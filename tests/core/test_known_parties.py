@@ -107,6 +107,8 @@ def spoiled() -> dict[str, bytes | None]:
         "an ignored field": good[:-1] + b',"x":[[[]]]}',
         "an escape": good.replace(b"transaction_id", b"transaction\\u005fid", 1),
         "a bad amount": without_nulls(amount=-1),
+        "an amount as text": without_nulls(amount="12.5"),
+        "an amount as text that Python alone reads": without_nulls(amount="1_000"),
         "a bad date": without_nulls(transfer_date="yesterday"),
         "a bad birthdate": without_nulls(receiver_details={"id": "u", "birthdate": "spring"}),
         "an empty party id": without_nulls(sender_details={"id": ""}),

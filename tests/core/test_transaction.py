@@ -60,6 +60,33 @@ def test_money_is_exact_however_it_is_written(text: str) -> None:
     assert avro(with_amount(text))["amount"] == Decimal("0.1")
 
 
+@pytest.mark.parametrize("text", ["0", "12", "-0", "0.50", "1e2", "1E+2", "1.5e-3", "12345678901234567890"])
+def test_an_amount_may_be_text_that_is_written_as_a_json_number(text: str) -> None:
+    assert parsed(with_amount(f'"{text}"')).amount == parsed(with_amount(text)).amount == Decimal(text)
+
+
+OTHER_SPELLINGS = (
+    "1_000",
+    "1_0.5",
+    " 12",
+    "12 ",
+    "12\\n",
+    "+5",
+    ".5",
+    "5.",
+    "007",
+    "\uff11\uff12",
+    "\\u0661",
+    "1\\u005f0",
+)
+
+
+@pytest.mark.parametrize("text", OTHER_SPELLINGS)
+def test_an_amount_in_any_other_spelling_is_refused_whatever_python_would_read_in_it(text: str) -> None:
+    fault = rejected(with_amount(f'"{text}"'))
+    assert fault == Rejected("invalid-amount", "`$.amount` is text that is not written as a JSON number")
+
+
 def test_integers_are_good_ids() -> None:
     value = avro(raw(transaction_id=7, sender_bank_account=8, receiver_details=party("u", id=9, bank_account=10)))
     assert (value["transaction_id"], value["sender_bank_account"]) == ("7", "8")

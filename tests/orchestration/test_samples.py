@@ -1,3 +1,8 @@
+import threading
+
+import pytest
+
+from fraud_platform.errors import ConfigurationError
 from fraud_platform.orchestration.samples import Sample, Sampler, rates
 from fraud_platform.topology import PROJECTION, Topic
 from tests.fakes.cluster import FakeCluster
@@ -21,3 +26,26 @@ def test_a_broker_that_is_away_leaves_no_sample(cluster: FakeCluster) -> None:
     sampler = Sampler(cluster, PROJECTION)
     sampler.take()
     assert sampler.samples == []
+
+
+def test_a_refusal_is_one_sentence_said_once_and_no_traceback(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, enough = [], threading.Event()
+
+    def refuse(_: object) -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            enough.set()
+        raise ConfigurationError("Kafka refuses to answer (GROUP_AUTHORIZATION_FAILED); check our rights.")
+
+    monkeypatch.setattr(cluster, "committed", refuse)
+    sampler = Sampler(cluster, PROJECTION, every_s=0.01)
+    sampler.start()
+    assert enough.wait(60)
+    sampler.stop()
+    (said,) = caplog.records
+    assert said.getMessage() == (
+        "no samples of projection: Kafka refuses to answer (GROUP_AUTHORIZATION_FAILED); check our rights."
+    )
+    assert said.exc_info is None
