@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fraud_platform.commands import folder_check, health, machine
+from fraud_platform.commands.clock_check import clock
 from fraud_platform.commands.finding import Finding, Level, note, ok, problem
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.local import catalogue, downloads, java, mongod, s3
@@ -111,9 +112,11 @@ def examine_platform(settings: Settings) -> Iterator[Finding]:
     from fraud_platform.commands.status import ELSEWHERE, look, service_rows
 
     services = list(service_rows(settings))
+    elsewhere = [row.name for row in services if row.status == ELSEWHERE]
+    yield from clock(settings, elsewhere)
     if health.is_down(services):
         yield note("Platform", "Nothing of it runs here now.", "`make up` starts it.")
-        yield from health.answers(settings, [row.name for row in services if row.status == ELSEWHERE])
+        yield from health.answers(settings, elsewhere)
         return
     report = look(settings)
     own_daemons = [pid for pid, is_daemon in foreign_processes(settings) if is_daemon]
