@@ -66,7 +66,7 @@ def downloads(bundles: Sequence[Bundle], is_cached: Callable[[Bundle], bool], ca
         return [ok("Downloads", f"{', '.join(bundle.name for bundle in bundles)} in {cache}")] if bundles else []
     size = sum(bundle.size for bundle in missing) / 1e6
     names = ", ".join(bundle.name for bundle in missing)
-    return [note("Downloads", f"{names} not in {cache} yet.", f"`make up` downloads them, {size:.0f} MB.")]
+    return [note("Downloads", f"{names}: not, or not whole, in {cache}.", f"`make up` downloads them, {size:.0f} MB.")]
 
 
 def disk(free_bytes: int, folder: Path) -> Finding:

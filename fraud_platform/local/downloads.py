@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tarfile
@@ -14,6 +15,9 @@ from pathlib import Path
 
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.local.pins import Bundle, Pin
+from fraud_platform.local.wholeness import is_whole, remember
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with the bundle's name, the bytes so far and the bytes in all."""
@@ -34,14 +38,14 @@ def cache_dir() -> Path:
 
 
 def is_cached(bundle: Bundle, cache: Path) -> bool:
-    """Whether the bundle is there: its folder appears in one step, after every hash was right."""
-    return (cache / bundle.name).is_dir()
+    """Whether the bundle is there and whole: its folder appears in one step, after every hash was right."""
+    return is_whole(cache / bundle.name)
 
 
 def ensure(
     bundle: Bundle, *, cache: Path | None = None, progress: Progress | None = None, fetch: Fetch | None = None
 ) -> Path:
-    """The bundle's folder in the cache, downloaded when missing.
+    """The bundle's folder in the cache, downloaded when missing or damaged.
 
     A `.tar.gz` is unpacked into the folder. Safe when several processes ask at once.
 
@@ -90,7 +94,13 @@ def _download(bundle: Bundle, cache: Path, progress: Progress, fetch: Fetch) -> 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             for path in pool.map(one, bundle.pins):
                 _place(path, result)
-        result.rename(cache / bundle.name)
+        remember(result)
+        place = cache / bundle.name
+        if place.exists():
+            logger.warning("%s in the cache was damaged and is replaced", bundle.name)
+            place.rename(staging / "damaged")
+        (staging / "result.files.json").replace(cache / f"{bundle.name}.files.json")
+        result.rename(place)
 
 
 def _checked(pin: Pin, folder: Path, tell: Callable[[int], None], fetch: Fetch) -> Path:

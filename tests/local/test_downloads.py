@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Thread
@@ -40,6 +41,13 @@ class Repository:
         path.write_bytes(self.files[pin.artifact])
         tell(len(self.files[pin.artifact]))
         return path
+
+
+def jar(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("content", text)
+    return buffer.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +91,44 @@ def test_bytes_with_another_hash_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="its hash is not the expected one"):
         ensure(bundle, cache=tmp_path, fetch=repository.fetch)
     assert not is_cached(bundle, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "cut, and from before sizes were noted"])
+def test_a_damaged_cache_is_downloaded_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    repository = Repository(a=jar("one"), b=jar("two"))
+    bundle = repository.bundle()
+    folder = ensure(bundle, cache=tmp_path, fetch=repository.fetch)
+    sizes = tmp_path / "example-1.0.files.json"
+    assert is_cached(bundle, tmp_path)
+    if damage.startswith("cut"):
+        (folder / "a.jar").write_bytes(repository.files["a"][:50])
+    if damage == "gone":
+        (folder / "b.jar").unlink()
+    if damage.endswith("noted"):
+        sizes.unlink()
+    assert not is_cached(bundle, tmp_path)
+    ensure(bundle, cache=tmp_path, fetch=repository.fetch)
+    assert (folder / "a.jar").read_bytes() == repository.files["a"]
+    assert is_cached(bundle, tmp_path)
+    assert caplog.messages == ["example-1.0 in the cache was damaged and is replaced"]
+
+
+def test_a_cache_from_before_sizes_were_noted_is_good(tmp_path: Path) -> None:
+    repository = Repository(a=jar("one"))
+    ensure(repository.bundle(), cache=tmp_path, fetch=repository.fetch)
+    (tmp_path / "example-1.0.files.json").unlink()
+    assert is_cached(repository.bundle(), tmp_path)
+
+
+def test_a_damaged_cache_without_a_network_says_what_to_do_and_stays(tmp_path: Path) -> None:
+    repository = Repository(a=jar("one"))
+    bundle = repository.bundle()
+    folder = ensure(bundle, cache=tmp_path, fetch=repository.fetch)
+    (folder / "a.jar").write_bytes(b"cut")
+    repository.failures = 99
+    with pytest.raises(ConfigurationError, match="check the network or the proxy"):
+        ensure(bundle, cache=tmp_path, fetch=repository.fetch)
+    assert (folder / "a.jar").read_bytes() == b"cut"
 
 
 def test_an_archive_is_unpacked(tmp_path: Path) -> None:
