@@ -70,6 +70,7 @@ class Supervisor:
             time: assemble anew, with other ports.
         """
         self.take_over()
+        self._write()  # who waits for this supervisor need not wait for the first round, which may format a disk
         while self._leave is None:
             self.tick()
             if self._lost_a_port():

@@ -14,7 +14,7 @@ from fraud_platform.commands.stack import Stages, down, logs, up
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.local import catalogue, process
 from fraud_platform.local.folder import Folder
-from fraud_platform.local.ports import settle
+from fraud_platform.local.ports import Claims, settle
 from fraud_platform.local.stack import Stack, clean_environment
 from fraud_platform.settings import Settings
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     for name in set(commands.os.environ) - set(clean_environment()):
         monkeypatch.delenv(name)
     data = Folder(tmp_path / "data")
-    settle(data, catalogue.ports_of(catalogue.CATALOGUE), prefer_defaults=False)
+    settle(data, catalogue.ports_of(catalogue.CATALOGUE), claims=Claims(), prefer_defaults=False)
     yield data
     Stack.of(data.root).stop()
 
@@ -111,6 +111,22 @@ def test_stages_that_cannot_be_stopped_are_said_and_do_not_keep_the_services_up(
     told = console()
     commands._stop_stages(settings(folder, monkeypatch), stages, told)
     assert said(told) == "The stages could not be stopped in order: Kafka does not answer.\n"
+
+
+def test_ctrl_c_in_up_says_that_the_services_go_on_and_how_to_stop_them(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_start", interrupted)
+    monkeypatch.setattr(commands, "fetch", lambda *_: 0.0)
+    told = console()
+    with pytest.raises(KeyboardInterrupt):
+        up(settings(folder, monkeypatch), demo=False, dagster=False, console=told)
+    (sentence,) = said(told).strip().splitlines()
+    assert sentence.startswith("Interrupted. The services keep starting in the background: make up shows")
+    assert sentence.endswith("make down stops them.")
 
 
 def test_logs_writes_the_last_lines(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

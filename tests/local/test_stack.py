@@ -131,6 +131,16 @@ def test_a_new_supervisor_mends_what_died_meanwhile(stack: Stack, shared_folder:
     assert after["s3"] not in (None, before["s3"])
 
 
+def test_a_start_that_was_killed_at_once_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    for _ in range(2):
+        stack = start_stack(tmp_path, services=SERVICES, prefer_defaults=False, while_pid=os.getpid())
+        kill_supervisor(stack)
+    stack = start(tmp_path)
+    assert sorted(name for name in processes(stack) if name) == sorted([*SERVICES, "supervisor"])
+    stack.stop()
+    assert processes(stack) == []
+
+
 def test_a_second_supervisor_is_refused_in_one_sentence(stack: Stack, shared_folder: Path) -> None:
     command = [sys.executable, "-m", "fraud_platform.local.supervisor", "--data-dir", str(shared_folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
