@@ -113,7 +113,7 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_restarted(self, name: str, killed_pid: int, *, timeout_s: float = 60.0) -> None:
+    def wait_restarted(self, name: str, killed_pid: int, *, timeout_s: float = 120.0) -> None:
         """Wait until another process serves in place of the killed one."""
 
         def done(now: StackState) -> bool:

@@ -87,6 +87,15 @@ def test_an_amount_in_any_other_spelling_is_refused_whatever_python_would_read_i
     assert fault == Rejected("invalid-amount", "`$.amount` is text that is not written as a JSON number")
 
 
+@pytest.mark.parametrize(
+    "key", [b'"amount" :', b'"amount"\n:\t', b'"\\u0061mount":'], ids=["spaced", "lines", "escaped"]
+)
+def test_the_spelling_counts_however_the_key_is_written(key: bytes) -> None:
+    value = with_amount('"1_000"').replace(b'"amount":', key, 1)
+    assert value != with_amount('"1_000"')
+    assert rejected(value).error_type == "invalid-amount"
+
+
 def test_integers_are_good_ids() -> None:
     value = avro(raw(transaction_id=7, sender_bank_account=8, receiver_details=party("u", id=9, bank_account=10)))
     assert (value["transaction_id"], value["sender_bank_account"]) == ("7", "8")
