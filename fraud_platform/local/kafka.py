@@ -90,6 +90,7 @@ def describe(site: Site) -> Service:
         prepare=lambda: _prepare(site, home),
         ports=(site.ports[NAME], site.ports["kafka-controller"]),
         grace_s=8.0,
+        start_timeout_s=240.0,  # after a crash it reads its logs through first, on whatever the machine has left
     )
 
 

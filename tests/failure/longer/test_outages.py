@@ -10,6 +10,7 @@ from tests.failure.longer.conftest import kept_its_word
 pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
 
 BROKER_DOWN_S = (3, 7, 11, 15, 20)
+BROKER_BACK_S = 300.0
 GUESTS = ("ingestion.1", "ingestion.2")
 SESSION_AND_TRANSACTION_S = 20
 
@@ -22,7 +23,7 @@ def test_every_stage_goes_on_by_itself_after_each_crash_of_the_broker(folder, si
             site.storm.wait_for_progress()
             with site.stack.held_down("kafka"):
                 time.sleep(down_s)
-            site.stack.wait_ready()
+            site.stack.wait_ready(timeout_s=BROKER_BACK_S)
             back[down_s] = max(site.storm.wait_for_progress().values())
     note(records=site.verdict.sent, crashes=len(downs), seconds_until_all_stages_commit_by_seconds_down=back)
     kept_its_word(site.verdict)
