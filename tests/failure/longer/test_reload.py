@@ -118,6 +118,6 @@ def test_new_code_is_live_after_a_reload_and_planned_hand_overs_leave_no_gap(
     assert report["faults"] == [], f"repeat with FRAUD_FAILURE_SEED={SEED}"
     assert most == [1]
     assert live_after <= LIVE_S
-    assert len(gaps) > rounds
+    assert len(gaps) >= rounds
     assert median(gaps) <= GAP_S
     assert max(gaps) <= 2 * GAP_S  # a gap is the start of a process: on a busy machine some take long
