@@ -51,6 +51,9 @@ def produce(settings: Settings, *, commit: bool | None = None) -> None:
     producer.flush(10)
     if commit:
         producer.commit_transaction(10)
+        deadline = time.monotonic() + 60
+        while admin.open_transactions(settings):  # a commit returns before its markers are written
+            assert time.monotonic() < deadline
 
 
 @contextmanager
