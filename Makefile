@@ -34,7 +34,7 @@ test: $(STAMP) ## all tests, on real services of their own
 	@"$(VENV)/bin/python" -m pytest $(TEST_FLAGS)
 
 test-failure: $(STAMP) ## the failure suite at full size: up to an hour (FRAUD_FAILURE_SIZE=0.1 for a quick look)
-	@"$(VENV)/bin/python" -m pytest -m long tests/failure/longer --numprocesses 4 --dist loadgroup
+	@"$(VENV)/bin/python" -m pytest -m long tests/failure/longer --numprocesses 3 --dist loadgroup
 
 bench: $(STAMP) ## benchmarks on services of their own; one of them: make bench BENCH=ingestion
 	@"$(VENV)/bin/python" -m tests.bench $(BENCH)

@@ -84,11 +84,11 @@ class Slots:
         self._watch = threading.Thread(target=self._keep_alive, daemon=True)
         self._watch.start()
 
-    def _start(self, name: str) -> "subprocess.Popen[bytes]":
+    def _start(self, name: str, *, armed: bool = True) -> "subprocess.Popen[bytes]":
         stage, _, slot = name.partition(".")
         program = self._programs.get(name, "fraud_platform.runtime")
         command = [sys.executable, "-m", program, stage, "--slot", slot or "0"]
-        if orders := self._orders.get(name):
+        if armed and (orders := self._orders.get(name)):
             command += ["--stop-at", orders.pop(0)]
         with (self._logs / f"{name}.log").open("ab") as log:
             environment = {**self._environment, **self._own.get(name, {})}
@@ -119,12 +119,25 @@ class Slots:
         process.send_signal(signal.SIGTERM)
         return _leave(process, time.monotonic() + timeout_s)
 
-    def displace(self, name: str) -> "subprocess.Popen[bytes]":
-        """Start another process for the same slot beside the present one, which is returned and not watched."""
+    def displace(self, name: str, *, armed: bool = True) -> "subprocess.Popen[bytes]":
+        """Start another process for the same slot beside the present one, which is returned and not watched.
+
+        One that is not `armed` stops itself nowhere.
+        """
         with self._lock:
             displaced = self.processes[name]
-            self.processes[name] = self._start(name)
+            self.processes[name] = self._start(name, armed=armed)
         return displaced
+
+    def arm(self, name: str, timeout_s: float) -> None:
+        """Let one that stops itself take the place of the present process, if more of them are due."""
+        with self._lock:
+            if not self._orders.get(name):
+                return
+            present = self.processes[name]
+            present.send_signal(signal.SIGTERM)
+            assert _leave(present, time.monotonic() + timeout_s) == 0
+            self.processes[name] = self._start(name)
 
     @property
     def pids(self) -> list[int]:

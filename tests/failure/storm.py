@@ -84,11 +84,13 @@ class Storm:
     def _outlive(self, stage: str, stop: Stop) -> Zombie:
         """Let another process take the slot and get on, then wake the first one up."""
         count, before = uncommitted(self._where, stage), committed(self._where, stage)
-        zombie = self._slots.displace(stage)
+        zombie = self._slots.displace(stage, armed=False)  # one that slept as well would have nothing to defend
         with at_least(stop.asleep_s):
             seconds_until(lambda: committed(self._where, stage) != before, lambda: f"{stage} is not taken over")
         zombie.send_signal(signal.SIGCONT)
-        return Zombie(stage, stop.point, count, zombie.wait(PATIENCE_S))
+        code = zombie.wait(PATIENCE_S)
+        self._slots.arm(stage, PATIENCE_S)
+        return Zombie(stage, stop.point, count, code)
 
     def race(self, stage: str) -> Zombie:
         """Let a process that stands still with records in hand, and its successor with the same, go on at once."""

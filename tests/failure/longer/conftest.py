@@ -54,10 +54,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The trials of a live stack stay together on one worker; each of the others goes to whoever is free."""
+    """The trials through Dagster take turns on one worker, being the heaviest; the others go to whoever is free."""
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            item.add_marker(pytest.mark.xdist_group("dagster"))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
