@@ -22,6 +22,8 @@ from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
 
 REPLY_BYTES, REPLY_BYTES_PER_ANSWER = 64 * 1024, 4 * 1024
 """What a reply may hold at all, and for each answer: our own service's answers have 100 to 600 bytes."""
+_ESCAPED = 3
+"""An answer repeats its question's id, and a service that escapes it makes three bytes of one."""
 _CHUNK_BYTES = 64 * 1024
 _SHORTEST_S = 0.01  # a timeout of 0 would mean "do not block" to the socket
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -117,7 +119,8 @@ class Exchange:
             ValidatorUnavailable: no connection, no reply in time, or one that is too large or encoded.
             ConfigurationError: the certificate cannot be trusted.
         """
-        return self._send("POST", url, body, budget, REPLY_BYTES + answers * REPLY_BYTES_PER_ANSWER)
+        limit = REPLY_BYTES + answers * REPLY_BYTES_PER_ANSWER + _ESCAPED * len(body)
+        return self._send("POST", url, body, budget, limit)
 
     def get(self, url: str, budget: Budget) -> HttpReply:
         """As `post`, without a body."""

@@ -36,4 +36,4 @@ class ResultWriter:
             row = user_row(party, source)
             return row["ID"].encode(), self._encode_user(row)
 
-        return SameAgain(encoded)
+        return SameAgain(encoded, size=lambda made: len(made[1]))

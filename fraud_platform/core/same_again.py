@@ -7,15 +7,18 @@ follows from it needs no second making. docs/performance.md has the gain.
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-MOST_KNOWN = 20_000
+MOST_KNOWN, LONGEST_KNOWN = 10_000, 2_048
+"""Parties that are kept, and the most that may have been made of one: a large one never comes as the same object."""
 Made = TypeVar("Made")
 
 
 class SameAgain(Generic[Made]):
     """`make`, asked once per party; an equal party in another object is made anew."""
 
-    def __init__(self, make: Callable[[Mapping[str, Any]], Made]) -> None:
+    def __init__(self, make: Callable[[Mapping[str, Any]], Made], size: Callable[[Made], int]) -> None:
+        """`size` = of what was made, in bytes or letters."""
         self._make = make
+        self._size = size
         self._known: dict[int, tuple[Mapping[str, Any], Made]] = {}  # by identity; what is held keeps its own
 
     def __call__(self, party: Mapping[str, Any]) -> Made:
@@ -24,6 +27,8 @@ class SameAgain(Generic[Made]):
         if known is not None:
             return known[1]
         made = self._make(party)
+        if self._size(made) > LONGEST_KNOWN:
+            return made
         if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._known[id(party)] = party, made

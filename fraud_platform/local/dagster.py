@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fraud_platform.local import probes
+from fraud_platform.local import probes, state
 from fraud_platform.local.folder import Folder, write_text
 from fraud_platform.local.service import Service, Site
 from fraud_platform.settings import CHECKOUT
@@ -67,7 +67,7 @@ def daemon(site: Site) -> Service:
         command=[site.python, "-m", "dagster._daemon", "run", "-w", str(_workspace(site.folder))],
         address="-",
         probe=lambda: log.exists() and _DAEMON_IS_UP in log.read_text(errors="replace").rpartition("--- start ")[2],
-        alive=lambda: beats(site.folder),
+        alive=lambda: beats(site.folder, since=_started(site.folder)),
         prepare=lambda: _prepare(site),
         needs=frozenset({CODE}),
         environment=environment(site.folder),
@@ -75,16 +75,24 @@ def daemon(site: Site) -> Service:
     )
 
 
-def beats(folder: Folder) -> bool:
-    """Whether the daemon that runs the keepers showed a sign of life lately; yes when its history cannot be read."""
+def _started(folder: Folder) -> float:
+    found = state.read(folder).services.get(DAEMON)
+    return (found and found.created) or 0.0
+
+
+def beats(folder: Folder, *, since: float = 0.0) -> bool:
+    """Whether the daemon that runs the keepers showed a sign of life lately; yes when its history cannot be read.
+
+    A sign from before `since` (Unix time) is not its own: its history lies elsewhere by now.
+    """
     history = folder.dagster_home / "history" / "runs.db"
     try:
-        with closing(sqlite3.connect(f"{history.as_uri()}?mode=ro", uri=True, timeout=probes.TIMEOUT_S)) as base:
+        with closing(sqlite3.connect(f"{history.as_uri()}?mode=ro", uri=True, timeout=probes.TIMEOUT_S.get())) as base:
             row = base.execute("SELECT timestamp FROM daemon_heartbeats WHERE daemon_type = 'SENSOR'").fetchone()
         seen = None if row is None else datetime.fromisoformat(row[0]).replace(tzinfo=UTC)
     except (sqlite3.Error, ValueError):
         return True
-    return seen is None or datetime.now(UTC) - seen < _SILENCE
+    return seen is None or seen.timestamp() < since or datetime.now(UTC) - seen < _SILENCE
 
 
 def webserver(site: Site) -> Service:

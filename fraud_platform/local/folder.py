@@ -114,8 +114,14 @@ def trim(log: Path, *, limit_bytes: int = LOG_LIMIT_BYTES, generations: int = LO
     """
     if not log.exists() or log.stat().st_size <= limit_bytes:
         return
+    copy = log.with_name(f"{log.name}.copy")
+    try:
+        shutil.copyfile(log, copy)  # first: on a full disk it fails, and the older ones must stay
+    except OSError:
+        copy.unlink(missing_ok=True)
+        raise
     _shift(log, generations)
-    shutil.copyfile(log, _older(log, 1))
+    copy.replace(_older(log, 1))
     os.truncate(log, 0)
 
 

@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from fraud_platform.local.probes import TIMEOUT_S
+
 logger = logging.getLogger(__name__)
 
-EVERY_S = 15.0
+EVERY_S, ANSWER_S = 15.0, 10.0
 PATIENCE_S = 60.0
 """Silence after which a service counts as hung: longer than any pause of a busy machine that was seen."""
 FEWEST = 3
@@ -58,11 +60,14 @@ class Liveness:
         self._asked_at, self._answers = now, answers
 
         def ask() -> None:
+            waits = TIMEOUT_S.set(ANSWER_S)  # a busy machine is slow, not hung
             try:
                 answers.append(self._question())
             except Exception:  # a question may fail in any way, and its thread must not end without an answer
                 logger.exception("a question of liveness failed")
                 answers.append(False)
+            finally:
+                TIMEOUT_S.reset(waits)
 
         self._run(ask)
 

@@ -54,7 +54,9 @@ class Claims:
             return False
         if is_free(port):
             return True
-        self._held.pop(port).close()
+        claim = self._held.pop(port, None)
+        if claim is not None:
+            claim.close()
         return False
 
     def hold(self, port: int) -> bool:

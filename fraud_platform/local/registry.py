@@ -79,7 +79,7 @@ def _serves(port: int, copy: SchemaCopy) -> bool:
 
 
 def _subjects(port: int) -> bytes | None:
-    return _get(port, f"{API}/subjects", probes.TIMEOUT_S)
+    return _get(port, f"{API}/subjects", probes.TIMEOUT_S.get())
 
 
 def _get(port: int, path: str, timeout_s: float) -> bytes | None:

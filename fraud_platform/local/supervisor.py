@@ -86,10 +86,21 @@ class Supervisor:
             self.stop()
         return True
 
+    @property
+    def asked_to_leave(self) -> signal.Signals | None:
+        """The signal that ends `run`, once it came."""
+        return self._leave
+
     def leave(self, number: int, _frame: FrameType | None = None) -> None:
         """Signal handler: end `run` at the next step."""
         self._leave = signal.Signals(number)
         self._wake.set()
+
+    def follow(self, earlier: "Supervisor | None") -> None:
+        """Heed a signal that came when the earlier one had ended already."""
+        number = earlier and earlier.asked_to_leave
+        if number:
+            self.leave(number)
 
     def take_over(self) -> None:
         """Adopt what an earlier supervisor left running; end what nobody knows or wants any more."""
@@ -261,8 +272,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _supervise(given: argparse.Namespace, folder: Folder) -> None:
     claims = ports.Claims()  # held until this process ends
+    supervisor: Supervisor | None = None
     is_done = False
     while not is_done:
+        before = supervisor
         supervisor = assemble(
             folder,
             given.services,
@@ -273,6 +286,7 @@ def _supervise(given: argparse.Namespace, folder: Folder) -> None:
         )
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, supervisor.leave)
+        supervisor.follow(before)
         # Its terminal may close; the services must not notice.
         signal.signal(signal.SIGHUP, lambda *_: None)
         is_done = supervisor.run()

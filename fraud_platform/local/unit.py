@@ -113,7 +113,10 @@ class Unit:
         if self._process is not None and not self._killed and self._clock() - self._since > self.service.grace_s:
             self._killed = True
             logger.warning("%s did not end within %.0f s and is killed", self.service.name, self.service.grace_s)
-            self._process.kill_session()
+            if self._is_hung:
+                self._process.send(signal.SIGKILL)  # what it started works: Dagster's ops outlive their code server
+            else:
+                self._process.kill_session()
 
     def _restart(self) -> None:
         """End a program that hangs; it is started again as after a crash."""

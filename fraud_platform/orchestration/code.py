@@ -26,7 +26,10 @@ def fingerprint(folder: Path) -> str:
     """Differs whenever a source file, a schema or a query below the folder does; 3 ms for ours."""
     seen = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES):
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError:  # an editor's lock, or a file that is being replaced
+            continue
         seen.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         seen.update(content)
     return seen.hexdigest()[:12]

@@ -128,8 +128,8 @@ def decide(view: View) -> Decision:
     successions = [action for slot in view.slots for action in _succeed(slot, view, ends)]
     notes = [wish for wish in wishes if isinstance(wish, str)]
     off = next((wish for wish in wishes if isinstance(wish, SwitchOff)), None)
-    actions: list[Action] = [*ends.values(), *surplus, *successions]
-    actions += [off] if off else [wish for wish in wishes if isinstance(wish, Launch)]
+    actions: list[Action] = [*ends.values(), *surplus]
+    actions += [off] if off else [*successions, *(wish for wish in wishes if isinstance(wish, Launch))]
     return Decision(actions=actions, notes=notes, seen=seen)
 
 
@@ -180,14 +180,15 @@ def _succeed(slot: str, view: View, ends: Mapping[str, End]) -> list[Action]:
     The successor waits in Dagster's queue until the slot is free: a gap as long as its start, without a look between.
     """
     mine = [run for run in view.in_progress if run.slot == slot]
-    if len(mine) != 1 or mine[0].status is not Status.STARTED or mine[0].run_id in ends:
+    at_work = [run for run in mine if run.status is Status.STARTED and run.run_id not in ends]
+    if len(at_work) != 1:
         return []
-    (run,) = mine
-    successor = Launch(slot=slot, after=run.run_id)
+    (run,) = at_work
+    successor = [] if len(mine) > 1 else [Launch(slot=slot, after=run.run_id)]  # another that waits is one already
     # Only what was started before the reload: a file that is changed later is no news before the next one.
     if run.code and run.code != view.code and run.created_at < view.code_since:
-        return [Cancel(run.run_id, f"{slot} runs the code of before"), successor]
-    return [successor] if run.leaves_at and view.now >= run.leaves_at - SUCCESSOR_LEAD_S else []
+        return [Cancel(run.run_id, f"{slot} runs the code of before"), *successor]
+    return [*successor] if run.leaves_at and view.now >= run.leaves_at - SUCCESSOR_LEAD_S else []
 
 
 def _reason_to_stop(slot: str, last: SlotRun, view: View) -> SwitchOff | None:

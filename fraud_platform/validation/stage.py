@@ -56,7 +56,7 @@ class Validation:
         self._decisions_topic, self._encode_decision = decisions
         self._stop = stop
         self._now = now
-        self._as_json = SameAgain(_as_json)
+        self._as_json = SameAgain(_as_json, size=len)
 
     def __call__(self, records: Sequence[Record]) -> list[Outcome]:
         """One outcome per record.

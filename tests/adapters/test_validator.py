@@ -96,6 +96,13 @@ def test_large_questions_are_spread_over_requests_that_fit(validator: Validator)
     assert {type(answer) for answer in answers} == {Decision}
 
 
+def test_long_ids_come_back_in_replies_that_are_read(validator: Validator) -> None:
+    ids = [letter * 900_000 for letter in "abcdefgh"]
+    answers = validator.judge([typed("t-1"), *map(typed, ids)])
+    assert isinstance(answers[0], Decision)
+    assert [answer.error_type for answer in answers[1:] if isinstance(answer, Rejected)] == ["too-large"] * 8
+
+
 def test_a_transfer_sent_twice_is_answered_twice(validator: Validator) -> None:
     first, second = validator.judge([typed("t-1"), typed("t-1")])
     assert first == second

@@ -15,7 +15,7 @@ def counted() -> tuple[SameAgain[str], list[str]]:
         made.append(given["id"])
         return f"{given['id']} {given['name']}"
 
-    return SameAgain(make), made
+    return SameAgain(make, size=len), made
 
 
 def test_the_same_object_is_made_once() -> None:
@@ -30,6 +30,13 @@ def test_another_object_is_made_anew_whatever_its_id() -> None:
     assert again(party("u-1")) == "u-1 Ada Example"
     assert again(party("u-1", name="Ada Else")) == "u-1 Ada Else"
     assert again(party("u-1")) == "u-1 Ada Example"
+
+
+def test_what_is_large_is_not_kept() -> None:
+    again, made = counted()
+    large = party("u-1", name="x" * same_again.LONGEST_KNOWN)
+    assert again(large) == again(large)
+    assert made == ["u-1", "u-1"]
 
 
 def test_the_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:

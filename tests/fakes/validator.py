@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from fraud_platform.adapters.validator import Validator
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.questions import Question, facts_of
+from fraud_platform.core.questions import Question, encode_question, parse_question
 from fraud_platform.core.rules import RuleSet, default_rule_set
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
 
@@ -31,7 +31,7 @@ class FakeValidator(Validator):
         return [self._answer(question) for question in questions]
 
     def _answer(self, question: Question) -> Decision | Rejected:
-        facts = facts_of(question)
+        facts = parse_question(encode_question(question))
         return facts if isinstance(facts, Rejected) else self._rules.judge(facts)
 
     def probe(self) -> bool:

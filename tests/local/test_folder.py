@@ -1,5 +1,7 @@
 """Files that are replaced in one step, and logs that stay small."""
 
+import errno
+import shutil
 import stat
 from pathlib import Path
 
@@ -78,3 +80,21 @@ def test_the_state_survives_its_file(tmp_path: Path) -> None:
 
 def test_a_folder_that_never_ran_is_stopped(tmp_path: Path) -> None:
     assert state.read(Folder(tmp_path)) == StackState(phase=Phase.STOPPED)
+
+
+def test_a_log_that_cannot_be_copied_costs_no_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "kafka.log"
+    log.write_text("present " * 10)
+    log.with_name("kafka.log.1").write_text("older")
+
+    def full(_source: Path, target: Path) -> None:
+        target.write_text("pres")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        trim(log, limit_bytes=10, generations=2)
+    assert {each.name: each.read_text().split()[0] for each in tmp_path.iterdir()} == {
+        "kafka.log": "present",
+        "kafka.log.1": "older",
+    }

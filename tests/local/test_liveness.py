@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from threading import Event
 
-from fraud_platform.local.liveness import EVERY_S, PATIENCE_S, Liveness, in_thread
+from fraud_platform.local.liveness import ANSWER_S, EVERY_S, PATIENCE_S, Liveness, in_thread
+from fraud_platform.local.probes import TIMEOUT_S
 
 
 class Patient:
@@ -90,3 +91,13 @@ def test_questions_are_asked_beside_the_caller() -> None:
     in_thread(slow)
     assert asked.wait(60)
     release.set()
+
+
+def test_a_working_service_has_longer_for_its_answer_than_one_that_starts() -> None:
+    waits: list[float] = []
+    now = [0.0]
+    liveness = Liveness(lambda: not waits.append(TIMEOUT_S.get()), clock=lambda: now[0], run=lambda work: work())
+    now[0] = EVERY_S
+    assert not liveness.is_hung()
+    assert waits == [ANSWER_S]
+    assert TIMEOUT_S.get() < ANSWER_S

@@ -1,5 +1,6 @@
 """Which ports a stack takes."""
 
+import errno
 import socket
 import subprocess
 import sys
@@ -105,6 +106,20 @@ def test_a_port_that_a_stranger_listens_on_is_not_claimed() -> None:
         port = server.getsockname()[1]
         assert not claims.take(port)
     assert Claims().take(port), "the failed try left no claim"
+
+
+def test_a_system_without_abstract_sockets_has_no_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(socket.socket):
+        def bind(self, address: object) -> None:
+            if self.family == socket.AF_UNIX:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            super().bind(address)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port, claims = server.getsockname()[1], Claims()
+        monkeypatch.setattr(socket, "socket", Refusing)
+        assert claims.hold(port)
+        assert not claims.take(port)
 
 
 def test_the_port_of_a_service_that_runs_is_claimed_by_its_new_supervisor() -> None:

@@ -82,3 +82,11 @@ def test_after_a_lost_port_other_ports_are_chosen(
     supervisor._supervise(given, Folder(tmp_path))
     assert len(made) == 2
     assert f"thing: another program was quicker at port {taken}; all starts again on other ports" in caplog.messages
+
+
+def test_a_signal_that_came_between_two_rounds_ends_the_second(tmp_path: Path) -> None:
+    first, second = of(tmp_path, listener(free_port())), of(tmp_path, listener(free_port()))
+    first.leave(signal.SIGTERM)
+    second.follow(first)
+    assert second.run() is True
+    assert second.units["thing"].is_over

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
@@ -220,6 +221,21 @@ def test_a_service_that_hangs_and_is_deaf_is_killed_after_its_grace(house: House
     house.pass_seconds(unit, int(PATIENCE_S + 2 * EVERY_S + 5))
     house.tick_until(unit, Status.CRASHED)
     assert unit.state.last_exit == -signal.SIGKILL
+
+
+def test_what_a_hung_service_started_outlives_it(house: House) -> None:
+    """Dagster's ops are children of their code server and go on without it."""
+    answers = [True]
+    starts = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEPS!r}]).pid, flush=True); "
+    unit = house.unit(starts + IGNORES_TERM, probe=lambda: answers[0], grace_s=5)
+    house.tick_until(unit, Status.READY)
+    house.until(lambda: "deaf" in house.folder.log("thing").read_text())
+    child = psutil.Process(int(house.folder.log("thing").read_text().splitlines()[-2]))
+    answers[0] = False
+    house.pass_seconds(unit, int(PATIENCE_S + 2 * EVERY_S + 5))
+    house.tick_until(unit, Status.CRASHED)
+    assert child.is_running()
+    child.kill()
 
 
 def test_a_service_that_is_still_starting_is_not_asked_whether_it_hangs(house: House) -> None:

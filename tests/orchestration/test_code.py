@@ -34,3 +34,10 @@ def test_what_python_leaves_behind_changes_nothing(tmp_path: Path) -> None:
 def test_a_process_keeps_the_name_that_it_found_first() -> None:
     assert own_code() == own_code()
     assert len(own_code()) == 12
+
+
+def test_an_editor_s_lock_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text("x = 1")
+    before = fingerprint(tmp_path)
+    (tmp_path / ".#handler.py").symlink_to("somebody@nowhere.1:2")
+    assert fingerprint(tmp_path) == before

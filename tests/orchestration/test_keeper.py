@@ -213,6 +213,13 @@ def test_other_code_alone_is_no_reason_to_replace_a_run(run: SlotRun) -> None:
     assert look(run, members={SLOT}, code="new", code_since=NOW - 5).actions == []
 
 
+def test_old_code_leaves_also_while_another_run_waits_for_the_slot() -> None:
+    old, waiting = a_run(code="old", created_at=NOW - 60), a_run("r2", status=Status.QUEUED)
+    assert look(old, waiting, members={SLOT}, code="new", code_since=NOW - 5).actions == [
+        Cancel("r1", "lake.0 runs the code of before")
+    ]
+
+
 def test_a_run_that_will_leave_has_its_successor_in_the_queue_once() -> None:
     leaving, queued = a_run(leaves_at=NOW + SUCCESSOR_LEAD_S - 1), a_run("r2", status=Status.QUEUED)
     assert look(leaving, members={SLOT}).actions == [Launch(slot=SLOT, after="r1")]
