@@ -72,12 +72,13 @@ class ValidatorClient(Validator):
         *,
         api_key: str | None = None,
         budget_s: float = BUDGET_S,
+        first_answer_s: float = FIRST_ANSWER_S,
         connect_timeout_s: float = 1.0,
         read_timeout_s: float = 3.0,
     ) -> None:
         _check(url, api_key)
         self._url, self._batch_url = url, f"{url.rstrip('/')}/batch"
-        self._budget_s = budget_s
+        self._budget_s, self._first_answer_s = budget_s, first_answer_s
         self._exchange = Exchange(
             url,
             api_key,
@@ -101,7 +102,7 @@ class ValidatorClient(Validator):
 
     def judge(self, questions: Sequence[Question], *, stop: Callable[[], bool] = _never) -> list[Decision | Rejected]:
         """See `Validator.judge`."""
-        budget = Budget(self._budget_s, stop, first_s=FIRST_ANSWER_S)
+        budget = Budget(self._budget_s, stop, first_s=self._first_answer_s)
         known = {question: self._learned[question] for question in questions if question in self._learned}
         self._learned = known
         open_questions = [question for question in dict.fromkeys(questions) if question not in known]

@@ -14,7 +14,8 @@ PATIENCE_S = 60.0
 class Patient(ValidatorClient):
     @classmethod
     def from_settings(cls, settings):
-        return cls(settings.require("FRAUD_VALIDATOR_URL"), budget_s=PATIENCE_S, read_timeout_s=PATIENCE_S)
+        patience = {"budget_s": PATIENCE_S, "first_answer_s": PATIENCE_S, "read_timeout_s": PATIENCE_S}
+        return cls(settings.require("FRAUD_VALIDATOR_URL"), **patience)
 
 
 def run() -> int:

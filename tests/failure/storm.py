@@ -142,19 +142,19 @@ class Storm:
 
     def come_and_go(self, names: Sequence[str]) -> dict[str, int]:
         """Add slots, wait until each has done some of the work, remove them; their exit codes."""
+        before = {name: self._work(name) for name in names}
         for name in names:
             self._slots.add(name)
         for name in names:
-            seconds_until(lambda name=name: self._has_worked(name), lambda name=name: f"{name} gets nothing to do")
+            seconds_until(
+                lambda name=name: self._work(name) > before[name], lambda name=name: f"{name} gets nothing to do"
+            )
         return {name: self._slots.remove(name, PATIENCE_S) for name in names}
 
     def wait_for_work(self, name: str) -> float:
         """Seconds from now until this slot, `stage.slot`, has done more of the work."""
         before = self._work(name)
         return seconds_until(lambda: self._work(name) > before, lambda: f"{name} does nothing\n{self._slots.log()}")
-
-    def _has_worked(self, name: str) -> bool:
-        return self._work(name) > 0
 
     def _work(self, name: str) -> int:
         stage, _, slot = name.partition(".")

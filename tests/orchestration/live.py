@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import KafkaException
 from dagster import DagsterInstance, DagsterRunStatus
 
 from fraud_platform.local.stack import Stack, clean_environment, running
@@ -75,11 +76,19 @@ def pid_of(run: SlotRun) -> int:
 
 
 def seconds_until(question: Callable[[], bool], limit_s: float) -> float:
+    """A broker that does not answer yet counts as no."""
     begun = time.monotonic()
-    while not question():
+    while not _holds(question):
         assert time.monotonic() - begun < limit_s, f"not within {limit_s} s"
         time.sleep(0.1)
     return round(time.monotonic() - begun, 1)
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except KafkaException:
+        return False
 
 
 @contextmanager

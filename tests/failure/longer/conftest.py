@@ -52,14 +52,6 @@ def pytest_configure() -> None:
     os.environ["FRAUD_FAILURE_SEED"] = str(SEED)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The trials through Dagster take turns on one worker, being the heaviest; the others go to whoever is free."""
-    for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("dagster"))
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     done = [
         (report, dict(figures))

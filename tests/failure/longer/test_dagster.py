@@ -20,7 +20,10 @@ from tests.orchestration.live import (
     status,
 )
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+# The heaviest trials take turns on one worker.
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("dagster"),
+]  # fmt: skip
 
 ORPHAN_BACK_S = 60
 

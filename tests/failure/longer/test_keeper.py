@@ -32,7 +32,10 @@ from tests.orchestration.live import (
     working,
 )
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+# The heaviest trials take turns on one worker.
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("dagster"),
+]  # fmt: skip
 
 OP_BACK_S, CANCELED_S, PATIENCE_S = 30, 10, 180
 LINES = 40_000

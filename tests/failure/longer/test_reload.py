@@ -30,7 +30,10 @@ from tests.orchestration.live import (
     status,
 )
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+# The heaviest trials take turns on one worker.
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("dagster"),
+]  # fmt: skip
 
 STAY_S = 40
 LIVE_S, GAP_S, PATIENCE_S = 60, 15, 180

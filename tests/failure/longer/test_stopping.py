@@ -25,7 +25,10 @@ from fraud_platform.topology import INGESTION, STAGES, VALIDATION
 from tests.failure.arena import SEED
 from tests.orchestration.live import seconds_until
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+# The heaviest trials take turns on one worker.
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("dagster"),
+]  # fmt: skip
 
 MEMBERS_GONE_S, PATIENCE_S = 15, 180
 OUTSIDE = ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "MONGODB_URI")
