@@ -16,7 +16,7 @@ from fraud_platform.adapters.admin import live_members
 from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.local import catalogue, process
 from fraud_platform.local.folder import Folder
-from fraud_platform.local.ports import settle
+from fraud_platform.local.ports import Claims, settle
 from fraud_platform.local.stack import Stack, clean_environment
 from fraud_platform.orchestration import control, runs
 from fraud_platform.orchestration.processes import is_gone
@@ -96,7 +96,7 @@ def platform(
     service_endpoints: dict[str, str], platform_settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("stopped")
-    settle(Folder(folder), catalogue.ports_of(catalogue.CATALOGUE), prefer_defaults=False)
+    settle(Folder(folder), catalogue.ports_of(catalogue.CATALOGUE), claims=Claims(), prefer_defaults=False)
     outside = {
         name: service_endpoints[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "MONGODB_URI")
     }
