@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 PLATFORM := $(VENV)/bin/fraud-platform
 UP_FLAGS ?=
 BENCH ?=
-# Three on two cores: much of the time is spent waiting, 6.5 minutes in place of 9.
+# Three on two cores: much of the time is spent waiting.
 TEST_FLAGS ?= --numprocesses 3 --dist loadfile
 
 # One line that says what pip is at; silent when nobody watches.

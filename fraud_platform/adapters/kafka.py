@@ -270,7 +270,7 @@ class KafkaLog(Log):
         try:
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT_S)
         except RAISED as error:
-            raise_for(error_of(error), "read")
+            self._raise_fault(error_of(error), "read")
         return int(low), int(high)
 
     # Writing ----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def error_of(raised: Exception) -> KafkaError:
 
 def is_final(error: KafkaError) -> bool:
     """Whether waiting cannot help."""
-    return bool(error.fatal()) or error.code() in _FENCED or error.code() in _FORBIDDEN
+    return is_fenced(error) or error.code() in _FORBIDDEN
 
 
 def is_fenced(error: KafkaError) -> bool:

@@ -6,7 +6,6 @@ which alone says what is wrong. docs/performance.md has the gain.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -68,15 +67,11 @@ class KnownParties:
             if not raw.isascii():
                 raw.decode()
             found = _decode(raw)
-            text = bytes(found.sender_details)
-            sender = self._known.get(text) or self._learn(text)
-            text = bytes(found.receiver_details)
-            receiver = self._known.get(text) or self._learn(text)
+            sender, receiver = self._party(found.sender_details), self._party(found.receiver_details)
             amount = money.fixed(found.amount)
-            datetime.fromisoformat(found.transfer_date)
-        except (msgspec.DecodeError, ValueError, RecursionError, ArithmeticError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
             return None
-        if sender is None or receiver is None:
+        if sender is None or receiver is None or not is_iso8601(found.transfer_date):
             return None
         account, other, status, bank = (
             found.sender_bank_account, found.receiver_bank_account, found.status, found.sender_bank,
@@ -89,6 +84,10 @@ class KnownParties:
             found.transaction_id, account, sender.encoded, other, receiver.encoded, amount, status, found.evaluation,
             found.transfer_date, bank,
         )  # fmt: skip
+
+    def _party(self, details: msgspec.Raw) -> _Known | None:
+        text = bytes(details)
+        return self._known.get(text) or self._learn(text)
 
     def _learn(self, text: bytes) -> _Known | None:
         party = _decode_party(text)

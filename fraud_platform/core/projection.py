@@ -27,11 +27,6 @@ def result_row(transaction: Mapping[str, Any], source: SourceProcess) -> dict[st
     }
 
 
-def user_rows(transaction: Mapping[str, Any], source: SourceProcess) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sender and receiver as values of `schemas/user.avsc`, in this order."""
-    return user_row(transaction["sender_details"], source), user_row(transaction["receiver_details"], source)
-
-
 def user_row(party: Mapping[str, Any], source: SourceProcess) -> dict[str, Any]:
     """One party as a value of `schemas/user.avsc`."""
     return {**{name.upper(): value for name, value in party.items()}, "SOURCE_PROCESS": source}

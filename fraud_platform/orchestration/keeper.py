@@ -175,7 +175,7 @@ def _fill(slot: str, view: View, ends: Mapping[str, End]) -> Launch | SwitchOff 
 
 
 def _succeed(slot: str, view: View, ends: Mapping[str, End]) -> list[Action]:
-    """What brings a successor for a run that is due to leave, or that runs the code of before a reload.
+    """What brings a successor for a run that is due to leave, or that runs older code than this code server.
 
     The successor waits in Dagster's queue until the slot is free: a gap as long as its start, without a look between.
     """
@@ -185,7 +185,7 @@ def _succeed(slot: str, view: View, ends: Mapping[str, End]) -> list[Action]:
         return []
     (run,) = at_work
     successor = [] if len(mine) > 1 else [Launch(slot=slot, after=run.run_id)]  # another that waits is one already
-    # Only what was started before the reload: a file that is changed later is no news before the next one.
+    # Only what was started before this code server: a file that is changed later is no news before its next start.
     if run.code and run.code != view.code and run.created_at < view.code_since:
         return [Cancel(run.run_id, f"{slot} runs the code of before"), *successor]
     return [*successor] if run.leaves_at and view.now >= run.leaves_at - SUCCESSOR_LEAD_S else []

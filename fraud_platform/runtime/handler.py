@@ -60,17 +60,19 @@ class Handler(ABC):
     ) -> None:
         """`outcomes` is asked when the last output was taken; until then records may still be decided about."""
         ends = {partition: position.offset for partition, position in positions.items()}
+        tally: dict[str, int] = {}
 
         def written() -> Iterator[Outgoing]:
             yield from outputs
-            yield self._scribe.ledger_record(self._scribe.entry(self._log.committed, ends, counts, outcomes()))
+            tally.update(outcomes())
+            yield self._scribe.ledger_record(self._scribe.entry(self._log.committed, ends, counts, tally))
 
         try:
             self._log.commit(written(), positions)
         except OutputRefused as refusal:
             self._require_foreign(refusal)
             raise
-        self.totals.update(outcomes())
+        self.totals.update(tally)
 
     def _require_foreign(self, refusal: OutputRefused) -> None:
         """A stage's output can become a dead letter; a dead letter has nothing to become."""

@@ -6,7 +6,7 @@ import fastavro
 import pytest
 
 from fraud_platform.adapters.registry import load_schema
-from fraud_platform.core.projection import SourceProcess, result_row, user_rows
+from fraud_platform.core.projection import SourceProcess, result_row, user_row
 from fraud_platform.core.transaction import Transaction, parse_transaction, to_avro
 from tests.builders import party, raw
 
@@ -48,20 +48,21 @@ def test_a_transfer_that_the_validator_found_is_fraudulent_too() -> None:
 
 
 @pytest.mark.parametrize("source", ["projection", "validation"])
-def test_sender_and_receiver_become_users_in_this_order(source: SourceProcess) -> None:
-    sender, receiver = user_rows(transaction(receiver_details=party("u-2", name="Bob")), source)
+def test_sender_and_receiver_become_users(source: SourceProcess) -> None:
+    value = transaction(receiver_details=party("u-2", name="Bob"))
+    sender, receiver = (user_row(value[side], source) for side in ("sender_details", "receiver_details"))
     assert (sender["ID"], sender["NAME"], sender["SSN"]) == ("u-1", "Ada Example", "tok_s")
     assert (receiver["ID"], receiver["NAME"], receiver["SSN"]) == ("u-2", "Bob", "tok_r")
     assert sender["SOURCE_PROCESS"] == receiver["SOURCE_PROCESS"] == source
 
 
 def test_every_field_of_a_person_arrives() -> None:
-    sender, _ = user_rows(transaction(), "projection")
+    sender = user_row(transaction()["sender_details"], "projection")
     expected = {name.upper(): value for name, value in party("u-1", ssn="tok_s").items()}
     assert through("user", sender) == sender == expected | {"SOURCE_PROCESS": "projection"}
 
 
 def test_missing_details_stay_missing() -> None:
-    sender, _ = user_rows(transaction(sender_details={"id": "u-1"}), "projection")
+    sender = user_row(transaction(sender_details={"id": "u-1"})["sender_details"], "projection")
     assert {name for name, value in sender.items() if value is not None} == {"ID", "SSN", "SOURCE_PROCESS"}
     assert through("user", sender) == sender

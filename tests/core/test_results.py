@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fraud_platform.core.projection import SourceProcess, result_row, user_rows
+from fraud_platform.core.projection import SourceProcess, result_row, user_row
 from fraud_platform.core.results import ResultWriter
 from fraud_platform.topology import PROJECTION, VALIDATION, Naming, Topic
 from tests.builders import NOON, party, transfer
@@ -25,7 +25,8 @@ def test_a_transfer_becomes_one_result_and_its_two_users(source: SourceProcess) 
     value = transfer()
     result, sender, receiver = writer().outputs(value, source, NOON)
     assert result.value == encoded(Topic.RESULT, result_row(value, source))
-    assert (sender.value, receiver.value) == tuple(encoded(Topic.USERS, row) for row in user_rows(value, source))
+    assert sender.value == encoded(Topic.USERS, user_row(value["sender_details"], source))
+    assert receiver.value == encoded(Topic.USERS, user_row(value["receiver_details"], source))
 
 
 def test_each_row_is_keyed_by_its_id_on_its_topic_with_the_time_of_the_transfer() -> None:

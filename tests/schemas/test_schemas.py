@@ -13,7 +13,7 @@ import pytest
 from fraud_platform.adapters.registry import load_schema
 from fraud_platform.core import ledger
 from fraud_platform.core.ledger import Entry
-from fraud_platform.core.projection import result_row, user_rows
+from fraud_platform.core.projection import result_row, user_row
 from fraud_platform.core.transaction import Transaction, parse_transaction, to_avro
 from fraud_platform.topology import TOPICS, Topic
 from tests.builders import raw
@@ -77,7 +77,8 @@ def log() -> dict[str, list[Any]]:
         through_avro("result", result_row(projected, "projection")),
         through_avro("result", result_row(hit, "validation")),
     ]
-    users = [through_avro("user", row) for t in (projected, hit) for row in user_rows(t, "projection")]
+    parties = [t[side] for t in (projected, hit) for side in ("sender_details", "receiver_details")]
+    users = [through_avro("user", user_row(each, "projection")) for each in parties]
     return {
         Topic.BANK_TRANSACTIONS: inputs,
         Topic.FRAUDULENT: [projected],
