@@ -14,12 +14,19 @@ from dagster._core.remote_origin import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorTick,
+    SensorInstigatorData,
+)
 
 LOCATION = "fraud_platform"
 REPOSITORY = "__repository__"
 OFF_MARK = "Switched off: "
 """A keeper that switches itself off begins its last words with this."""
+SETTLING_S = 1.0
+"""So long after a tick's end its daemon may still be storing the sensor's state; milliseconds on a quiet machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +54,21 @@ class Switch:
     @property
     def last_words(self) -> str:
         """Why the sensor switched itself off; empty when it did not."""
-        state = self._state()
-        if state is None:
-            return ""
-        ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-        reason = (ticks[0].skip_reason or "") if ticks else ""
+        tick = self._last_tick()
+        reason = (tick.skip_reason or "") if tick else ""
         return reason.removeprefix(OFF_MARK) if reason.startswith(OFF_MARK) else ""
 
     def on(self) -> None:
         """Switch on now; what ended before this moment no longer counts against the stage."""
         if not self.is_on:
-            self._write(InstigatorStatus.RUNNING)
+            self._set(InstigatorStatus.RUNNING)
 
     def off(self, *, unless_on_since: float | None = None) -> bool:
         """Switch off; runs go on. Whether it is off now: a switch that was set on after `unless_on_since` stays on."""
         if unless_on_since is not None and self._on_since() > unless_on_since:
             return False
         if self.is_on:
-            self._write(InstigatorStatus.STOPPED)
+            self._set(InstigatorStatus.STOPPED)
         return True
 
     def _on_since(self) -> float:
@@ -74,6 +78,26 @@ class Switch:
 
     def _state(self) -> InstigatorState | None:
         return self.instance.get_instigator_state(self._origin().get_id(), self._empty().selector_id)
+
+    def _last_tick(self) -> InstigatorTick | None:
+        ticks = self.instance.get_ticks(self._origin().get_id(), self._empty().selector_id, limit=1)
+        return ticks[0] if ticks else None
+
+    def _set(self, status: InstigatorStatus) -> None:
+        """Write, and write again what a tick that has just ended has undone.
+
+        The daemon stores a tick's end, reads the sensor's state and stores it with the tick's cursor; a switch that
+        is set between those two is lost.
+        """
+        self._write(status)
+        while (tick := self._last_tick()) and tick.end_timestamp and time.time() - tick.end_timestamp < SETTLING_S:
+            time.sleep(SETTLING_S / 10)
+            if self._status() is not status:
+                self._write(status)
+
+    def _status(self) -> InstigatorStatus | None:
+        state = self._state()
+        return state.status if state else None
 
     def _write(self, status: InstigatorStatus) -> None:
         stored = self._state()

@@ -1,7 +1,11 @@
 import time
 
+import pytest
 from dagster import DagsterInstance
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorState, TickData, TickStatus
 
+from fraud_platform.orchestration import switches
 from fraud_platform.orchestration.switches import Switch
 
 
@@ -42,3 +46,53 @@ def test_a_switch_that_was_set_on_meanwhile_stays_on(instance: DagsterInstance) 
 
 def test_a_switch_without_a_history_has_no_last_words(instance: DagsterInstance) -> None:
     assert Switch(instance, "keep_a_running").last_words == ""
+
+
+class BusyDaemon:
+    """A clock in whose first pause the daemon stores the state that it read before the switch was set."""
+
+    def __init__(self, instance: DagsterInstance, stale: InstigatorState) -> None:
+        self.now, self._instance, self._stale = 1_000.0, instance, [stale]
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        while self._stale:
+            self._instance.update_instigator_state(self._stale.pop())
+
+
+def test_a_tick_that_is_just_ending_does_not_undo_a_switch(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = Switch(instance, "keep_a_running")
+    switch.off()
+    (stale,) = instance.all_instigator_state()
+    tick = TickData(
+        instigator_origin_id=stale.instigator_origin_id,
+        instigator_name=switch.sensor,
+        instigator_type=InstigatorType.SENSOR,
+        status=TickStatus.SKIPPED,
+        timestamp=999.0,
+        end_timestamp=999.9,
+        selector_id=stale.selector_id,
+    )
+    instance.create_tick(tick)
+    daemon = BusyDaemon(instance, stale)
+    monkeypatch.setattr(switches, "time", daemon)
+    switch.on()
+    assert switch.is_on
+    assert daemon.now == pytest.approx(1_000.9)
+
+
+def test_a_switch_is_set_at_once_when_no_tick_has_just_ended(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = Switch(instance, "keep_a_running")
+    switch.off()
+    (state,) = instance.all_instigator_state()
+    daemon = BusyDaemon(instance, state)
+    monkeypatch.setattr(switches, "time", daemon)
+    switch.on()
+    assert (switch.is_on, daemon.now) == (True, 1_000.0)
