@@ -5,6 +5,7 @@ call: librdkafka tries for ever and tells the reason to its error callback only.
 """
 
 import time
+from collections.abc import Iterable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -49,7 +50,7 @@ def require_access(settings: Settings, *, timeout_s: float = TIMEOUT_S, patience
 
     client = open_client(AdminClient, {**client_config(settings), "error_cb": hear})
     began = time.monotonic()
-    while time.monotonic() - began < timeout_s + (patience_s if any(refusals.values()) else 0.0):
+    while time.monotonic() < _deadline(began + timeout_s, refusals.values(), patience_s):
         try:
             client.list_topics(timeout=0.5)
         except KafkaException:
@@ -59,3 +60,8 @@ def require_access(settings: Settings, *, timeout_s: float = TIMEOUT_S, patience
         for code, heard_at in refusals.items():
             if len(heard_at) >= ENOUGH and heard_at[-1] - heard_at[0] >= patience_s:
                 raise ConfigurationError(_REFUSALS[code])
+
+
+def _deadline(silent_until: float, refusals: Iterable[Sequence[float]], patience_s: float) -> float:
+    """When to give up asking: a refusal has its time from when it was first heard, however late that was."""
+    return max([silent_until, *(heard_at[0] + 2 * patience_s for heard_at in refusals if heard_at)])

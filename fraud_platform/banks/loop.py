@@ -158,6 +158,8 @@ class BanksLoop:
         try:
             while not stop() and not self._done():
                 self._step()
+            while self._outbox.backlog and not stop():  # a full count waits for its confirmations
+                self._outbox.poll(LONGEST_WAIT_S)
         finally:
             self._outbox.close(FLUSH_S)
             self._tally()

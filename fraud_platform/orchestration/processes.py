@@ -3,15 +3,17 @@
 import os
 import signal
 import socket
+from pathlib import Path
 
 import psutil
 
 _PID_NAMESPACE = "/proc/self/ns/pid"
+_START_TICKS = 19  # field 22 of proc_pid_stat(5), counted after the program's name
 
 
 def own_process() -> str:
-    """This process as a tag: place, pid and start time, so that a reused pid is no mistake."""
-    return f"{_here()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    """This process as a tag: place, pid and birth, so that a reused pid is no mistake."""
+    return f"{_here()}:{os.getpid()}:{_birth(psutil.Process())}"
 
 
 def is_gone(tag: str) -> bool:
@@ -47,10 +49,18 @@ def _find(tag: str) -> psutil.Process | None:
         return None
     try:
         found = psutil.Process(pid)
-        same = f"{found.create_time():.2f}" == created and found.status() != psutil.STATUS_ZOMBIE
+        same = _birth(found) == created and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None
     return found if same else None
+
+
+def _birth(process: psutil.Process) -> str:
+    """Ticks between boot and its start where the system tells; the time of its start moves when the clock is set."""
+    try:
+        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[_START_TICKS]
+    except OSError:
+        return f"{process.create_time():.2f}"
 
 
 def _parts(tag: str) -> tuple[str, int, str]:

@@ -23,7 +23,8 @@ ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CA
 def in_progress(instance: DagsterInstance, stage: Stage) -> list[SlotRun]:
     """The stage's long runs that have not ended, oldest first."""
     wanted = RunsFilter(job_name=tags.job_name(stage), statuses=list(IN_PROGRESS))
-    return [slot_run(record) for record in reversed(instance.get_run_records(wanted))]
+    found = [slot_run(record) for record in reversed(instance.get_run_records(wanted))]
+    return [_marked(instance, run) if run.status is DagsterRunStatus.CANCELING else run for run in found]
 
 
 def last_ended(instance: DagsterInstance, slot: str) -> SlotRun | None:
@@ -32,16 +33,17 @@ def last_ended(instance: DagsterInstance, slot: str) -> SlotRun | None:
     records = instance.get_run_records(wanted, limit=1)
     if not records:
         return None
-    run = slot_run(records[0])
-    return run if run.ended_by else replace(run, ended_by=_indexed_mark(instance, run.run_id))
+    return _marked(instance, slot_run(records[0]))
 
 
-def _indexed_mark(instance: DagsterInstance, run_id: str) -> str:
-    """`ENDED_BY` from the tag index: a writer beside ours can undo a tag in the run itself, never there."""
+def _marked(instance: DagsterInstance, run: SlotRun) -> SlotRun:
+    """With `ENDED_BY` from the tag index: a writer beside ours can undo a tag in the run itself, never there."""
+    if run.ended_by:
+        return run
     for mark in (tags.PLATFORM, tags.KEEPER, tags.CONFIGURATION, tags.FENCED):
-        if instance.get_run_records(RunsFilter(run_ids=[run_id], tags={tags.ENDED_BY: mark}), limit=1):
-            return mark
-    return ""
+        if instance.get_run_records(RunsFilter(run_ids=[run.run_id], tags={tags.ENDED_BY: mark}), limit=1):
+            return replace(run, ended_by=mark)
+    return run
 
 
 def slot_run(record: RunRecord) -> SlotRun:

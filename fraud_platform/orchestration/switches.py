@@ -4,6 +4,7 @@ Dagster finds a sensor's state by location, repository and name, so a state that
 has never run is the one that its daemon will read.
 """
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -25,8 +26,8 @@ LOCATION = "fraud_platform"
 REPOSITORY = "__repository__"
 OFF_MARK = "Switched off: "
 """A keeper that switches itself off begins its last words with this."""
-SETTLING_S = 1.0
-"""So long after a tick's end its daemon may still be storing the sensor's state; milliseconds on a quiet machine."""
+SETTLING_S, LOOK_S = 1.0, 0.1
+"""So long after a tick's start or end the daemon may be storing the sensor's state; milliseconds on a quiet machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +85,23 @@ class Switch:
         return ticks[0] if ticks else None
 
     def _set(self, status: InstigatorStatus) -> None:
-        """Write, and write again what a tick that has just ended has undone.
+        """Write, and write again what the daemon has undone.
 
-        The daemon stores a tick's end, reads the sensor's state and stores it with the tick's cursor; a switch that
-        is set between those two is lost.
+        At a tick's start and once more after its end the daemon reads the sensor's state and stores it with the
+        tick's marks; a switch that is set between the two is lost.
         """
         self._write(status)
-        while (tick := self._last_tick()) and tick.end_timestamp and time.time() - tick.end_timestamp < SETTLING_S:
-            time.sleep(SETTLING_S / 10)
+        while True:
+            time.sleep(LOOK_S)
             if self._status() is not status:
                 self._write(status)
+            elif self._since_tick() > SETTLING_S:
+                return
+
+    def _since_tick(self) -> float:
+        """Seconds since the last tick began or ended."""
+        tick = self._last_tick()
+        return time.time() - (tick.end_timestamp or tick.timestamp) if tick else math.inf
 
     def _status(self) -> InstigatorStatus | None:
         state = self._state()

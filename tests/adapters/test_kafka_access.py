@@ -102,6 +102,11 @@ def test_one_refusal_of_a_broker_that_then_goes_away_is_not_final(ask: Callable[
     ask(then(REFUSED, last=AWAY), timeout_s=0.1, patience_s=0.1)
 
 
+def test_a_refusal_that_is_heard_late_has_its_time_too(ask: Callable[..., Client]) -> None:
+    with pytest.raises(ConfigurationError, match="refuses our user"):
+        ask(then(*[AWAY] * 40, last=REFUSED), timeout_s=0.5, patience_s=0.5)
+
+
 def test_an_open_kafka_is_not_asked_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_access, "open_client", None)
     kafka_access.require_access(Settings.from_environment({}, embedded={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}))

@@ -117,6 +117,26 @@ def test_the_counts_are_told_about_once_a_second():
     assert seen == sorted(seen)
 
 
+class SlowOutbox(FakeOutbox):
+    """Confirms only to those who wait for it, and nothing at its end."""
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        if timeout_s:
+            super().poll(timeout_s)
+
+
+def test_a_full_count_waits_for_its_confirmations():
+    sent = _loop(SlowOutbox(), FakeTime(), rate=None, count=700).run(lambda: False)
+    assert (sent.delivered, sent.failed) == (1400, 0)
+
+
+def test_a_stop_does_not_wait_for_confirmations():
+    time = FakeTime(per_look=0.01)
+    sent = _loop(SlowOutbox(), time, rate=None, count=700).run(time.is_after(0.03))
+    assert sent.delivered == 0
+    assert sent.failed > 0
+
+
 def test_what_is_queued_is_flushed_even_when_the_loop_breaks():
     outbox = FakeOutbox()
     asked = iter([False, False])

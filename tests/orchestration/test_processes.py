@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from fraud_platform.orchestration.processes import interrupt, is_gone, own_process
@@ -20,6 +21,13 @@ def test_nothing_is_said_of_processes_that_nobody_can_see(tag: str) -> None:
 def test_a_reused_pid_is_another_process() -> None:
     host, pid, _ = own_process().rsplit(":", 2)
     assert is_gone(f"{host}:{pid}:1.00")
+
+
+def test_a_clock_that_is_set_makes_no_process_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = own_process()
+    at = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: at(process) + 3600)
+    assert not is_gone(tag)
 
 
 def test_a_container_of_the_same_host_name_cannot_tell_about_our_processes() -> None:

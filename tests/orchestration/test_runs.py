@@ -40,6 +40,20 @@ def test_a_mark_survives_a_writer_that_did_not_see_it(instance: DagsterInstance)
     assert runs.last_ended(instance, "lake.0").ended_by == tags.CONFIGURATION
 
 
+def test_a_mark_counts_while_its_run_is_being_cancelled(instance: DagsterInstance) -> None:
+    """The run's own tags of before, stored again by its op, have undone the keeper's mark in the run itself."""
+    run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    stale = instance.run_storage._get_run_by_id(run.run_id)
+    runs.mark(instance, run.run_id, tags.KEEPER, "")
+    original = instance.run_storage._get_run_by_id
+    instance.run_storage._get_run_by_id = lambda run_id: stale
+    instance.report_run_canceling(run)
+    instance.run_storage._get_run_by_id = original
+    assert tags.ENDED_BY not in instance.get_run_by_id(run.run_id).tags
+    (found,) = runs.in_progress(instance, LAKE)
+    assert (found.status, found.ended_by) == (DagsterRunStatus.CANCELING, tags.KEEPER)
+
+
 def test_an_ended_run_is_ended_once(instance: DagsterInstance) -> None:
     run = store_run(instance, LAKE, DagsterRunStatus.SUCCESS)
     runs.end(instance, run.run_id, DagsterRunStatus.FAILURE, "gone")

@@ -63,8 +63,12 @@ class BusyDaemon:
             self._instance.update_instigator_state(self._stale.pop())
 
 
-def test_a_tick_that_is_just_ending_does_not_undo_a_switch(
-    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("began", "ended", "settled"),
+    [(990.0, 999.9, 1_000.9), (999.9, None, 1_000.9), (980.0, 990.0, 1_000.1), (980.0, None, 1_000.1)],
+)
+def test_a_tick_that_begins_or_ends_does_not_undo_a_switch(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, began: float, ended: float | None, settled: float
 ) -> None:
     switch = Switch(instance, "keep_a_running")
     switch.off()
@@ -73,9 +77,9 @@ def test_a_tick_that_is_just_ending_does_not_undo_a_switch(
         instigator_origin_id=stale.instigator_origin_id,
         instigator_name=switch.sensor,
         instigator_type=InstigatorType.SENSOR,
-        status=TickStatus.SKIPPED,
-        timestamp=999.0,
-        end_timestamp=999.9,
+        status=TickStatus.SKIPPED if ended else TickStatus.STARTED,
+        timestamp=began,
+        end_timestamp=ended,
         selector_id=stale.selector_id,
     )
     instance.create_tick(tick)
@@ -83,16 +87,16 @@ def test_a_tick_that_is_just_ending_does_not_undo_a_switch(
     monkeypatch.setattr(switches, "time", daemon)
     switch.on()
     assert switch.is_on
-    assert daemon.now == pytest.approx(1_000.9)
+    assert daemon.now == pytest.approx(settled, abs=0.15)
 
 
-def test_a_switch_is_set_at_once_when_no_tick_has_just_ended(
+def test_what_the_daemon_stores_before_its_first_tick_does_not_undo_a_switch(
     instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch = Switch(instance, "keep_a_running")
     switch.off()
-    (state,) = instance.all_instigator_state()
-    daemon = BusyDaemon(instance, state)
-    monkeypatch.setattr(switches, "time", daemon)
     switch.on()
-    assert (switch.is_on, daemon.now) == (True, 1_000.0)
+    (stale,) = instance.all_instigator_state()
+    monkeypatch.setattr(switches, "time", BusyDaemon(instance, stale))
+    switch.off()
+    assert not switch.is_on
