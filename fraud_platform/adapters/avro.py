@@ -125,13 +125,12 @@ class AvroReader:
 
     def decoder(self, topic: Topic) -> Decode:
         """As `decode`, and what comes out has the fields of the topic's schema, whoever wrote it with what schema."""
-        ours = topic_schema(topic)
-        parsed = fastavro.parse_schema(ours)
+        ours = fastavro.parse_schema(topic_schema(topic))
 
         def reader(schema_id: int) -> Any:
             if (topic, schema_id) not in self._readers:
-                is_same = self._registry.schema(schema_id) == ours
-                self._readers[topic, schema_id] = None if is_same else parsed
+                writer, _ = self._writer(schema_id)
+                self._readers[topic, schema_id] = None if writer == ours else ours
             return self._readers[topic, schema_id]
 
         def decode(value: bytes | None) -> dict[str, Any] | Rejected:
@@ -175,7 +174,8 @@ class AvroReader:
             try:
                 if fault := trouble(schema):
                     raise UnusableSchema(fault)
-                self._writers[schema_id] = fastavro.parse_schema(schema), _fast_decoder(schema)
+                parsed = fastavro.parse_schema(schema)
+                self._writers[schema_id] = parsed, _fast_decoder(parsed)
             except (SchemaParseException, UnknownType, LookupError, TypeError, ValueError, RecursionError):
                 raise UnusableSchema("is not Avro on its own") from None
         return self._writers[schema_id]
@@ -189,11 +189,15 @@ def _wire_fault(value: bytes) -> Rejected | None:
     return None
 
 
-def _fast_decoder(schema: Any) -> DecodeBody | None:
-    """A function for a schema of our own; a stranger's could be too deep, or too much, to write one for."""
-    ours = (load_schema(spec.schema) for spec in TOPICS.values() if spec.schema is not None)
+def _fast_decoder(parsed: Any) -> DecodeBody | None:
+    """A function for a schema of our own; a stranger's could be too deep, or too much, to write one for.
+
+    Schemas are compared as fastavro parses them: a registry may write the same one in other words.
+    """
+    every = (load_schema(spec.schema) for spec in TOPICS.values() if spec.schema is not None)
+    ours = next((schema for schema in every if fastavro.parse_schema(schema) == parsed), None)
     try:
-        return compile_decoder(schema) if schema in ours else None
+        return compile_decoder(ours) if ours is not None else None
     except Unsupported:
         return None
 
