@@ -90,6 +90,7 @@ class View:
     `gone` names the runs whose process is known to have ended; a machine knows that of its own processes only.
     `code` is the keeper's own code and `code_since` when it was loaded: what was started earlier may run older code.
     `uses_heartbeat` marks a stage without a group. `seen` is the keeper's memory: run id -> last seen alive.
+    `last_ended` need not name the runs of slots whose run has worked for long.
     `switched_on_at` is when the keeper was last switched on; what ended before counts for nothing.
     """
 
@@ -127,10 +128,19 @@ def decide(view: View) -> Decision:
     wishes = [_fill(slot, view, ends) for slot in view.slots]
     successions = [action for slot in view.slots for action in _succeed(slot, view, ends)]
     notes = [wish for wish in wishes if isinstance(wish, str)]
-    off = next((wish for wish in wishes if isinstance(wish, SwitchOff)), None)
+    off = {slot: wish for slot, wish in zip(view.slots, wishes, strict=True) if isinstance(wish, SwitchOff)}
     actions: list[Action] = [*ends.values(), *surplus]
-    actions += [off] if off else [*successions, *(wish for wish in wishes if isinstance(wish, Launch))]
+    if off:
+        actions += [next(iter(off.values())), *_unwanted(off, view, ends)]
+    else:
+        actions += [*successions, *(wish for wish in wishes if isinstance(wish, Launch))]
     return Decision(actions=actions, notes=notes, seen=seen)
+
+
+def _unwanted(slots: Collection[str], view: View, ends: Collection[str]) -> list[Cancel]:
+    """The runs that fill a slot which must not be filled."""
+    found = [run for run in view.in_progress if run.slot in slots and run.run_id not in ends]
+    return [Cancel(run.run_id, f"{run.slot} is switched off") for run in found if run.status is not Status.CANCELING]
 
 
 def _last_sign(run: SlotRun, view: View) -> float:
@@ -164,13 +174,15 @@ def _grace(view: View) -> float:
 def _fill(slot: str, view: View, ends: Mapping[str, End]) -> Launch | SwitchOff | str | None:
     """What a slot without a live run needs; a string says why it must wait."""
     mine = [run for run in view.in_progress if run.slot == slot]
-    if any(run.run_id not in ends for run in mine):
-        return None
+    last = view.last_ended.get(slot)
+    if live := [run for run in mine if run.run_id not in ends]:
+        # A successor that waited when the run before it was cancelled is what the operator did not want either.
+        has_waited = last is not None and all(run.created_at < _end_of(last) for run in live)
+        return _reason_to_stop(slot, last, view) if last and has_waited else None
     if mine:
         newest = mine[-1]
         is_unwanted = _is_operators(ends[newest.run_id].status, newest)
         return _cancelled(slot) if is_unwanted else Launch(slot=slot, after=newest.run_id)
-    last = view.last_ended.get(slot)
     return (last and _reason_to_stop(slot, last, view)) or _launch_or_wait(slot, last, view)
 
 
@@ -193,11 +205,15 @@ def _succeed(slot: str, view: View, ends: Mapping[str, End]) -> list[Action]:
 
 def _reason_to_stop(slot: str, last: SlotRun, view: View) -> SwitchOff | None:
     """Why a slot must not be filled again, if it ended so since the keeper was switched on."""
-    if (last.ended_at or last.updated_at) < view.switched_on_at:
+    if _end_of(last) < view.switched_on_at:
         return None
     if last.status is Status.FAILURE and last.ended_by == tags.CONFIGURATION:
         return SwitchOff(f"{slot} cannot work: {last.reason.rstrip('.')}")
     return _cancelled(slot) if _is_operators(last.status, last) else None
+
+
+def _end_of(run: SlotRun) -> float:
+    return run.ended_at or run.updated_at
 
 
 def _is_operators(status: Status, run: SlotRun) -> bool:
@@ -205,7 +221,7 @@ def _is_operators(status: Status, run: SlotRun) -> bool:
 
 
 def _launch_or_wait(slot: str, last: SlotRun | None, view: View) -> Launch | str:
-    ended_at = (last.ended_at or last.updated_at) if last else 0.0
+    ended_at = _end_of(last) if last else 0.0
     is_foreign = view.now - ended_at > HAUNTING_S or (last is not None and last.ended_by == tags.FENCED)
     if is_foreign and slot in (view.members or ()):
         return f"{slot} is held by a process that no run here stands for"

@@ -19,6 +19,8 @@ from fraud_platform.topology import Stage
 
 INTERVAL_S = 10
 """5 s costs 0.25 core with a dozen keepers."""
+NEW_S = 300.0
+"""A younger run may have waited for the slot when the run before it ended."""
 
 MakeCluster = Callable[[Settings], Cluster]
 
@@ -63,8 +65,8 @@ def look(
     """What the instance and the cluster know about the stage's slots."""
     slots = [tags.slot_tag(stage, number) for number in range(settings.slots(stage))]
     in_progress = runs.in_progress(context.instance, stage)
-    vacant = set(slots) - {run.slot for run in in_progress}
-    ended = {slot: runs.last_ended(context.instance, slot) for slot in vacant}
+    settled = {run.slot for run in in_progress if run.created_at < now - NEW_S}
+    ended = {slot: runs.last_ended(context.instance, slot) for slot in set(slots) - settled}
     return View(
         now=now,
         slots=slots,

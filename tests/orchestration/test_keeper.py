@@ -145,6 +145,27 @@ def test_a_cancelled_run_whose_process_died_switches_the_keeper_off_too() -> Non
     assert isinstance(off, SwitchOff)
 
 
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.STARTED])
+def test_a_successor_that_waited_while_an_operator_cancelled_leaves_too(status: Status) -> None:
+    successor = a_run("next", status=status, created_at=NOW - 20, updated_at=NOW, started_at=NOW)
+    off, leave = look(successor, last_ended=ended(Status.CANCELED), members={SLOT}).actions
+    assert isinstance(off, SwitchOff)
+    assert (type(leave), leave.run_id) == (Cancel, "next")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        ended(Status.CANCELED, ago=5, ended_by=tags.KEEPER),  # a hand-over
+        ended(Status.CANCELED, ago=30),  # before the run was created: somebody has switched on again since
+        ended(Status.SUCCESS),
+    ],
+)
+def test_a_successor_of_any_other_end_stays(last: dict[str, SlotRun]) -> None:
+    successor = a_run("next", created_at=NOW - 20, started_at=NOW)
+    assert look(successor, last_ended=last, members={SLOT}).actions == []
+
+
 @pytest.mark.parametrize("by", [tags.KEEPER, tags.PLATFORM])
 def test_a_run_that_the_platform_ended_is_followed_by_the_next(by: str) -> None:
     assert look(last_ended=ended(Status.CANCELED, ended_by=by)).actions == [Launch(slot=SLOT, after="old")]
