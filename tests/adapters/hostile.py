@@ -23,6 +23,9 @@ class Seen:
         return json.loads(self.body)
 
 
+UNHURRIED = {"budget_s": 60.0, "first_answer_s": 60.0, "connect_timeout_s": 60.0, "read_timeout_s": 60.0}
+"""A client's limits where an answer is expected: how long it may take is not what the test asks."""
+
 Behaviour = Callable[[Seen, socket.socket], bytes | None]
 """Returns the reply's bytes, or None when it has dealt with the socket itself."""
 

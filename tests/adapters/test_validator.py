@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from fraud_platform.adapters import validator as adapter
 from fraud_platform.adapters.validator import Validator, ValidatorClient
 from fraud_platform.core.decisions import Action, Decision
 from fraud_platform.core.outcome import Rejected
@@ -14,7 +15,7 @@ from fraud_platform.core.rules import default_rule_set
 from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
-from tests.adapters.hostile import Seen, hostile, reply
+from tests.adapters.hostile import UNHURRIED, Seen, hostile, reply
 from tests.fakes.validator import FakeValidator
 from tests.validator_api.builders import typed
 from tests.validator_api.service import running_validator
@@ -32,7 +33,7 @@ def service() -> Iterator[str]:
 def validator(request: pytest.FixtureRequest) -> Iterator[Validator]:
     made: Validator = FakeValidator()
     if request.param == "real":
-        made = ValidatorClient(f"{request.getfixturevalue('service')}/validate", api_key=KEY)
+        made = ValidatorClient(f"{request.getfixturevalue('service')}/validate", api_key=KEY, **UNHURRIED)
     yield made
     made.close()
 
@@ -128,7 +129,7 @@ def test_a_batch_whose_reply_was_lost_is_judged_the_same_when_it_is_asked_again(
 
     def behave(seen: Seen, connection: socket.socket) -> bytes | None:
         headers = {"Authorization": f"Bearer {KEY}"}
-        judged.append(requests.post(service + seen.path, seen.body, headers=headers, timeout=10).content)
+        judged.append(requests.post(service + seen.path, seen.body, headers=headers, timeout=60).content)
         if len(judged) > 2:
             return reply(200, judged[-1])
         connection.shutdown(socket.SHUT_RDWR)
@@ -141,7 +142,7 @@ def test_a_batch_whose_reply_was_lost_is_judged_the_same_when_it_is_asked_again(
         typed("t-4", amount="-1"),
     ]
     with hostile(behave) as server:
-        client = ValidatorClient(server.url)
+        client = ValidatorClient(server.url, **UNHURRIED)
         answers = client.judge(questions)
         client.close()
     assert len(judged) == 3
@@ -150,20 +151,21 @@ def test_a_batch_whose_reply_was_lost_is_judged_the_same_when_it_is_asked_again(
     assert versions == {default_rule_set().version}
 
 
-def test_a_service_that_can_answer_says_so(validator: Validator) -> None:
+def test_a_service_that_can_answer_says_so(monkeypatch: pytest.MonkeyPatch, validator: Validator) -> None:
+    monkeypatch.setattr(adapter, "_PROBE_S", 60)
     assert validator.probe()
 
 
 @pytest.mark.parametrize("key", [None, "wrong"])
 def test_a_wrong_key_is_a_setting_to_change(service: str, key: str | None) -> None:
-    client = ValidatorClient(f"{service}/validate", api_key=key)
+    client = ValidatorClient(f"{service}/validate", api_key=key, **UNHURRIED)
     with pytest.raises(ConfigurationError, match="set FRAUD_VALIDATOR_API_KEY"):
         client.judge([typed()])
     client.close()
 
 
 def test_a_wrong_address_is_a_setting_to_change(service: str) -> None:
-    client = ValidatorClient(f"{service}/nothing-here", api_key=KEY)
+    client = ValidatorClient(f"{service}/nothing-here", api_key=KEY, **UNHURRIED)
     for _ in range(2):  # not remembered as a service without batches
         with pytest.raises(ConfigurationError, match="set FRAUD_VALIDATOR_URL"):
             client.judge([typed()])

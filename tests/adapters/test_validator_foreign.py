@@ -12,7 +12,7 @@ from fraud_platform.adapters.validator import ValidatorClient
 from fraud_platform.core.decisions import Action, Decision
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.questions import ERROR_TYPES
-from tests.adapters.hostile import Behaviour, HostileServer, Seen, decision, hostile, obliging, reply
+from tests.adapters.hostile import UNHURRIED, Behaviour, HostileServer, Seen, decision, hostile, obliging, reply
 from tests.validator_api.builders import typed
 
 Replies = dict[str, bytes]
@@ -21,7 +21,7 @@ Replies = dict[str, bytes]
 @contextmanager
 def asking(behave: Behaviour) -> Iterator[tuple[HostileServer, ValidatorClient]]:
     with hostile(behave) as server:
-        client = ValidatorClient(server.url)
+        client = ValidatorClient(server.url, **UNHURRIED)
         yield server, client
         client.close()
 
@@ -72,7 +72,7 @@ def test_the_request_is_the_published_one() -> None:
 
 def test_the_key_travels_in_its_header_and_no_encoding_is_asked_for() -> None:
     with hostile(obliging) as server:
-        client = ValidatorClient(server.url, api_key="s3cret")
+        client = ValidatorClient(server.url, api_key="s3cret", **UNHURRIED)
         client.judge([typed()])
         client.close()
     headers = server.requests[0].headers

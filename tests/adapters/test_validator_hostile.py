@@ -10,22 +10,25 @@ from contextlib import contextmanager
 
 import pytest
 
+from fraud_platform.adapters import validator
 from fraud_platform.adapters.validator import FIRST_ANSWER_S, ValidatorClient
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.questions import Question
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
-from tests.adapters.hostile import Behaviour, HostileServer, Seen, decision, hostile, obliging, reply
+from tests.adapters.hostile import UNHURRIED, Behaviour, HostileServer, Seen, decision, hostile, obliging, reply
 from tests.validator_api.builders import typed
 
 BUDGET_S = 0.3
-MARGIN_S = 0.5
+MARGIN_S = 5
+"""What a machine at work may add; `SHORT` has every limit but the budget far above both."""
+SHORT = UNHURRIED | {"budget_s": BUDGET_S}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @contextmanager
-def asking(behave: Behaviour, *, budget_s: float = BUDGET_S) -> Iterator[tuple[HostileServer, ValidatorClient]]:
+def asking(behave: Behaviour, **limits: float) -> Iterator[tuple[HostileServer, ValidatorClient]]:
     with hostile(behave) as server:
-        client = ValidatorClient(server.url, budget_s=budget_s)
+        client = ValidatorClient(server.url, **(limits or UNHURRIED))
         yield server, client
         client.close()
 
@@ -79,7 +82,7 @@ def batch_of(*results: object) -> bytes:
     ],
 )
 def test_a_useless_reply_ends_within_the_budget(behave: Behaviour) -> None:
-    with asking(behave) as (_, client):
+    with asking(behave, **SHORT) as (_, client):
         began = time.monotonic()
         with pytest.raises(ValidatorUnavailable, match=r"no usable answer within 0.3 s: [^.]+\.$"):
             client.judge([typed()])
@@ -96,10 +99,11 @@ def test_a_dripping_server_is_hung_up_on() -> None:
         except OSError:
             hung_up.set()
 
-    with asking(behave) as (_, client):
-        with pytest.raises(ValidatorUnavailable):
-            client.judge([typed()])
-        assert hung_up.wait(2)
+    with asking(behave, **SHORT) as (server, client):
+        while not server.requests:  # one budget may be too short even to connect
+            with pytest.raises(ValidatorUnavailable):
+                client.judge([typed()])
+        assert hung_up.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_a_dripping_server_is_hung_up_on() -> None:
     ],
 )
 def test_a_huge_reply_is_not_kept(answer: bytes) -> None:
-    with asking(always(answer)) as (_, client):
+    with asking(always(answer), **SHORT) as (_, client):
         tracemalloc.start()
         with pytest.raises(ValidatorUnavailable):
             client.judge([typed()])
@@ -124,7 +128,7 @@ def test_a_huge_reply_is_not_kept(answer: bytes) -> None:
 def test_a_server_that_accepts_nobody_costs_the_budget_and_no_more() -> None:
     """The kernel opens the connection for it, up to the backlog; then even that stays without an answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
-        client = ValidatorClient(f"http://127.0.0.1:{listener.getsockname()[1]}/validate", budget_s=BUDGET_S)
+        client = ValidatorClient(f"http://127.0.0.1:{listener.getsockname()[1]}/validate", **SHORT)
         for _ in range(4):
             began = time.monotonic()
             with pytest.raises(ValidatorUnavailable, match="no usable answer"):
@@ -135,7 +139,8 @@ def test_a_server_that_accepts_nobody_costs_the_budget_and_no_more() -> None:
 
 def test_nobody_is_waited_for_longer_than_a_first_answer_may_take() -> None:
     """Partitions are to be paused three seconds after the validator's end, whatever the budget."""
-    told = pytest.raises(ValidatorUnavailable, match=f"within {FIRST_ANSWER_S} s: status 503")
+    # The last try may begin so late that its own reply is not waited for.
+    told = pytest.raises(ValidatorUnavailable, match=f"within {FIRST_ANSWER_S} s: (status 503|no reply in time)")
     with asking(always(reply(503)), budget_s=30) as (_, client), told:
         client.judge([typed()])
 
@@ -156,7 +161,7 @@ def test_a_passing_fault_is_asked_again(status: int) -> None:
     def behave(seen: Seen, _connection: socket.socket) -> bytes:
         return obliging(seen) if len(server.requests) > 2 else reply(status)
 
-    with asking(behave, budget_s=5) as (server, client):
+    with asking(behave) as (server, client):
         (answer,) = client.judge([typed()])
     assert isinstance(answer, Decision)
     assert len(server.requests) == 3
@@ -166,14 +171,14 @@ def test_a_reset_connection_is_asked_again() -> None:
     def behave(seen: Seen, _connection: socket.socket) -> bytes | None:
         return obliging(seen) if len(server.requests) > 1 else None
 
-    with asking(behave, budget_s=5) as (server, client):
+    with asking(behave) as (server, client):
         assert isinstance(client.judge([typed()])[0], Decision)
 
 
 def test_a_refused_connection_is_unavailable_and_no_probe_passes() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    client = ValidatorClient(f"http://127.0.0.1:{port}/validate", budget_s=BUDGET_S)
+    client = ValidatorClient(f"http://127.0.0.1:{port}/validate", budget_s=2)
     with pytest.raises(ValidatorUnavailable, match="no connection"):
         client.judge([typed()])
     assert not client.probe()
@@ -184,18 +189,18 @@ def test_a_refused_connection_is_unavailable_and_no_probe_passes() -> None:
     ("status", "says"), [(401, "API_KEY"), (403, "API_KEY"), (404, "URL"), (301, "redirects"), (418, "418")]
 )
 def test_what_a_person_must_change_is_told_at_once(status: int, says: str) -> None:
-    with asking(always(reply(status, None, "Location: http://127.0.0.1:1/")), budget_s=5) as (server, client):
+    with asking(always(reply(status, None, "Location: http://127.0.0.1:1/"))) as (server, client):
         began = time.monotonic()
         with pytest.raises(ConfigurationError, match=says):
             client.judge([typed()])
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < UNHURRIED["budget_s"] / 4
         assert set(server.paths()) <= {"/validate", "/validate/batch"}
 
 
 def test_a_key_and_a_query_string_are_in_no_error() -> None:
     with hostile(always(reply(403))) as server:
         address = server.url.replace("http://", "http://user:s3cret@") + "?token=s3cret"
-        client = ValidatorClient(address, api_key="s3cret")
+        client = ValidatorClient(address, api_key="s3cret", **UNHURRIED)
         with pytest.raises(ConfigurationError) as caught:
             client.judge([typed()])
         client.close()
@@ -203,17 +208,18 @@ def test_a_key_and_a_query_string_are_in_no_error() -> None:
 
 
 def test_a_stop_ends_the_wait_early() -> None:
-    with asking(hang, budget_s=30) as (server, client):
+    with asking(hang) as (server, client):
         began = time.monotonic()
         with pytest.raises(ValidatorUnavailable, match="stop"):
             client.judge([typed()], stop=lambda: len(server.requests) > 0)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < UNHURRIED["budget_s"] / 4
 
 
 @pytest.mark.parametrize(
     ("behave", "passes"), [(obliging, True), (always(reply(404)), True), (always(reply(503)), False)]
 )
-def test_a_probe_is_one_request(behave: Behaviour, passes: bool) -> None:
+def test_a_probe_is_one_request(monkeypatch: pytest.MonkeyPatch, behave: Behaviour, passes: bool) -> None:
+    monkeypatch.setattr(validator, "_PROBE_S", 60)
     with asking(behave) as (server, client):
         assert client.probe() is passes
         assert [(seen.method, seen.path) for seen in server.requests] == [("GET", "/readyz")]
@@ -231,20 +237,22 @@ def test_after_a_failed_call_the_client_still_works() -> None:
         return obliging(seen) if recovered.is_set() else drip(b"HTTP/1.1 200")(seen, connection)
 
     recovered = threading.Event()
-    with asking(behave) as (_, client):
+    with asking(behave, **SHORT) as (_, client):
         with pytest.raises(ValidatorUnavailable):
             client.judge([typed()])
         recovered.set()
+        client._budget_s = UNHURRIED["budget_s"]  # only the first call is to fail
         assert isinstance(client.judge([typed()])[0], Decision)
 
 
-def until_answered(ask: Callable[[], list[object]], tries: int) -> Sequence[object]:
-    for _ in range(tries):
+def until_answered(ask: Callable[[], list[object]], tries: int) -> tuple[Sequence[object], int]:
+    """The answers, and how many calls failed before."""
+    for failed in range(tries):
         try:
-            return ask()
+            return ask(), failed
         except ValidatorUnavailable:
             continue
-    return []
+    return [], tries
 
 
 def test_a_service_too_slow_for_one_budget_gets_through_in_several() -> None:
@@ -257,8 +265,9 @@ def test_a_service_too_slow_for_one_budget_gets_through_in_several() -> None:
         return obliging(seen)
 
     questions: list[Question] = [typed(f"t-{number}") for number in range(50)]  # 8 at a time: 0.7 s
-    with asking(behave) as (server, client):
-        answers = until_answered(lambda: list(client.judge(questions)), tries=6)
+    with asking(behave, **SHORT) as (server, client):
+        answers, failed = until_answered(lambda: list(client.judge(questions)), tries=100)
     assert len(answers) == 50
+    assert failed > 0
     asked = [seen.json["transaction_id"] for seen in server.requests if seen.path == "/validate"]
-    assert len(asked) < 80
+    assert len(asked) <= 50 + 8 * failed  # again only what was under way when a call failed
