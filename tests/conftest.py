@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from fraud_platform.settings import Settings
@@ -18,6 +19,10 @@ def pytest_configure() -> None:
     for name in {*Settings.environment_names(), *(name for name in os.environ if name.startswith("KAFKA_"))}:
         os.environ.pop(name, None)
     os.environ["FRAUD_ENV_FILE"] = os.devnull
+    # A machine at work makes any single example slow.
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("at work", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("at work")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.avro import AvroReader, body_encoder, topic_schema
@@ -20,9 +20,6 @@ from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.topology import Topic
 from tests.rows import decision, reader, result, user, wire
-
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A machine at work makes any single example slow."""
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=80)
 MONEY = st.integers(-(10**38) + 1, 10**38 - 1).map(lambda number: Decimal(number).scaleb(-9, Context(prec=38)))
@@ -75,7 +72,6 @@ def test_bytes_and_values_are_those_of_fastavro(schema: Any, value: dict[str, An
     assert compile_decoder(schema)(b"h" + expected, 1) == (full, 1 + len(expected))
 
 
-@BUSY
 @given(text=TEXT, maybe=st.none() | TEXT, money=MONEY)
 def test_any_text_and_money_comes_back(text: str, maybe: str | None, money: Decimal) -> None:
     schema = topic_schema(Topic.RESULT)
@@ -85,7 +81,6 @@ def test_any_text_and_money_comes_back(text: str, maybe: str | None, money: Deci
     assert compile_decoder(schema)(body, 0) == (value, len(body))
 
 
-@BUSY
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_numbers_are_written_as_fastavro_writes_them(number: int) -> None:
     assert zigzag(number) == by_fastavro("long", number)  # type: ignore[arg-type]
@@ -98,7 +93,6 @@ def test_a_record_cut_anywhere_is_rejected(cut: int) -> None:
     assert outcome.error_type == "invalid-avro"
 
 
-@BUSY
 @given(st.binary(max_size=40), st.integers(0, 80))
 def test_broken_bytes_have_the_verdict_of_fastavro(noise: bytes, at: int) -> None:
     good = wire(Topic.DECISIONS, decision(hits=[HIT]))

@@ -43,7 +43,7 @@ def test_every_transfer_passes_the_platform_s_parser():
     assert not [t for t in MANY if isinstance(parse_transaction(t.value), Rejected)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     run=st.integers(0, 2**80),
     evaluation=st.text(min_size=1),

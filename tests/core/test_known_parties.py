@@ -6,7 +6,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud_platform.adapters.avro import body_encoder, part_encoder, topic_schema
@@ -17,9 +17,6 @@ from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.transaction import Party, Transaction, parse_transaction, party_to_avro, to_avro
 from fraud_platform.topology import Topic
 from tests.builders import party, raw, transfer
-
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A machine at work makes any single example slow."""
 
 TOPIC = Topic.UNIDENTIFIED
 LONG = body_encoder(topic_schema(TOPIC))
@@ -126,7 +123,6 @@ def test_whatever_is_unusual_goes_the_long_way(name: str) -> None:
     assert the_short_way(spoiled()[name], known) is None
 
 
-@BUSY
 @given(st.integers(0, 700), st.binary(min_size=1, max_size=3))
 def test_no_change_of_bytes_makes_the_ways_differ(at: int, noise: bytes) -> None:
     value = without_nulls()
