@@ -49,6 +49,7 @@ class RunWatch:
         leave_s: float = LEAVE_S,
         stall_s: float = STALL_S,
         end_process: Callable[[int], object] = os._exit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._instance = instance
         self._run_id = run_id
@@ -57,7 +58,8 @@ class RunWatch:
         self._leave_s = leave_s
         self._stall_s = stall_s
         self._end_process = end_process
-        self._came_round_at = time.monotonic()
+        self._clock = clock
+        self._came_round_at = clock()
         self._asked_at: float | None = None
         self._beating = True
         self._facts = {tags.PROCESS: own_process(), tags.CODE: own_code()}
@@ -82,7 +84,7 @@ class RunWatch:
 
     def should_stop(self) -> bool:
         """What the loop asks each time it comes round."""
-        self._came_round_at = time.monotonic()
+        self._came_round_at = self._clock()
         return self._stop()
 
     def working(self, *, seen_elsewhere: bool) -> None:
@@ -133,7 +135,7 @@ class RunWatch:
 
     def _stuck(self) -> str:
         """Why the loop will not end by itself; empty while it may."""
-        now = time.monotonic()
+        now = self._clock()
         if self._ended:
             return ""
         if self._stop():
