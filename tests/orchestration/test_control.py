@@ -13,12 +13,17 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import BANKS, INGESTION, LAKE, STAGES
 from tests.orchestration.conftest import store_run
 
+PATIENCE_S = 60
+
 OP = """
 import sys, signal
 from dagster import DagsterInstance
 from fraud_platform.orchestration import tags
 from fraud_platform.orchestration.watch import RunWatch
 from fraud_platform.runtime.stop import stop_on_signals
+# Dagster's run process holds back a signal that comes when the op has left already; so does this one.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with DagsterInstance.from_config(sys.argv[1]) as instance, stop_on_signals() as stop:
     with RunWatch(instance, sys.argv[2], stop, check_s=0.2) as watch:
         watch.working(seen_elsewhere=True)
@@ -48,7 +53,7 @@ def op(settings: Settings, home: DagsterInstance) -> Iterator[subprocess.Popen[b
 
 
 def wait_for_work(settings: Settings) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while state_of(settings, "lake").working != 1:
         assert time.monotonic() < deadline, "the op never said that it works"
         time.sleep(0.05)
@@ -72,9 +77,9 @@ def test_stop_everything_ends_the_op_without_webserver_or_code_server(
     settings: Settings, home: DagsterInstance, op: subprocess.Popen[bytes]
 ) -> None:
     begun = time.monotonic()
-    assert control.stop_everything(settings) == []
-    assert time.monotonic() - begun < 10
-    assert op.wait(5) == 0
+    assert control.stop_everything(settings, PATIENCE_S) == []
+    assert time.monotonic() - begun < 30
+    assert op.wait(PATIENCE_S) == 0
     last = runs.last_ended(home, "lake.0")
     assert (last.status, last.ended_by) == (DagsterRunStatus.CANCELED, tags.PLATFORM)
     assert not any(state.keeper_on for state in control.stage_states(settings))
@@ -87,8 +92,8 @@ def test_a_run_whose_process_is_gone_is_cleared_at_once(
     op.wait()
     assert state_of(settings, "lake").working == 0
     begun = time.monotonic()
-    assert control.stop_everything(settings) == []
-    assert time.monotonic() - begun < 5
+    assert control.stop_everything(settings, PATIENCE_S) == []
+    assert time.monotonic() - begun < 15
     assert runs.last_ended(home, "lake.0").status is DagsterRunStatus.CANCELED
 
 
@@ -100,7 +105,7 @@ def test_a_run_that_does_not_leave_is_given_up_in_time(settings: Settings, home:
 
 def test_a_run_that_never_started_is_cancelled(settings: Settings, home: DagsterInstance) -> None:
     run = store_run(home, LAKE, DagsterRunStatus.NOT_STARTED)
-    assert control.stop_everything(settings) == []
+    assert control.stop_everything(settings, PATIENCE_S) == []
     assert home.get_run_by_id(run.run_id).status is DagsterRunStatus.CANCELED
 
 
@@ -149,8 +154,8 @@ def test_stopping_one_stage_leaves_the_others(settings: Settings, home: DagsterI
 def test_a_restarted_stage_has_its_keeper_on_and_its_old_run_ended(
     settings: Settings, home: DagsterInstance, op: subprocess.Popen[bytes]
 ) -> None:
-    assert control.restart_stage(settings, LAKE) == []
-    assert op.wait(5) == 0
+    assert control.restart_stage(settings, LAKE, PATIENCE_S) == []
+    assert op.wait(PATIENCE_S) == 0
     assert control.keeper(home, LAKE).is_on
 
 
