@@ -3,12 +3,14 @@ import json
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 from rich.console import Console
 
+from fraud_platform.commands import progress, reach, status
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, look, service_rows, to_json
 from fraud_platform.commands.status_view import show
 from fraud_platform.core.ledger import Entry, InputRange
@@ -105,6 +107,14 @@ def test_services_of_the_user_s_own_are_shown_without_their_passwords(data_dir: 
 # On real services -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known in time is a `?`: here the answers count, and other tests work beside this one."""
+    monkeypatch.setattr(reach, "TIMEOUT_S", 60)
+    monkeypatch.setattr(status, "ANSWER_WITHIN_S", 60)
+    monkeypatch.setattr(progress, "dead_letters", partial(progress.dead_letters, within_s=60))
+
+
 def put_ledger(settings: Settings, committed_at: datetime, count: int) -> None:
     from confluent_kafka import Producer
 
@@ -126,11 +136,11 @@ def put_ledger(settings: Settings, committed_at: datetime, count: int) -> None:
     producer.produce(settings.naming.topic(Topic.LEDGER), value, b"ingestion")
     producer.produce(settings.naming.topic(Topic.DEAD_LETTERS), b"{", headers={"stage": "ingestion"})
     producer.produce(settings.naming.topic(Topic.BANK_TRANSACTIONS), b"{}")
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 @pytest.mark.services
-def test_rates_lag_and_dead_letters_come_from_the_topics(platform_settings: Settings):
+def test_rates_lag_and_dead_letters_come_from_the_topics(platform_settings: Settings, unhurried: None):
     at = datetime.now(UTC).replace(microsecond=0)
     put_ledger(platform_settings, at - timedelta(minutes=5), 500)
     put_ledger(platform_settings, at, 120)
@@ -143,7 +153,7 @@ def test_rates_lag_and_dead_letters_come_from_the_topics(platform_settings: Sett
 
 
 @pytest.mark.services
-def test_json_holds_everything_as_one_object(platform_settings: Settings):
+def test_json_holds_everything_as_one_object(platform_settings: Settings, unhurried: None):
     report = json.loads(json.dumps(to_json(look(platform_settings))))
     assert report.keys() == {"services", "stages", "dead_letters", "problems"}
     assert [stage["name"] for stage in report["stages"]] == list(STAGES)
