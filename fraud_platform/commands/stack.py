@@ -30,7 +30,6 @@ from fraud_platform.local.stack import SUPERVISOR, Stack, start_stack
 from fraud_platform.local.state import StackState, Status
 from fraud_platform.settings import Settings, env_file
 
-READY_WITHIN_S = 150.0
 CONSUMING_WITHIN_S = 120.0
 DOWN_WITHIN_S = 18.0
 MEMBERS_GONE_WITHIN_S = 11.0
@@ -133,7 +132,7 @@ def _start(settings: Settings, names: Sequence[str], console: Console) -> Settin
     stack = start_stack(settings.data_dir, services=names, environment=environment)
     progress = _ServiceProgress()
     with Live(console=console, refresh_per_second=4) as live:
-        stack.wait_ready(timeout_s=READY_WITHIN_S, seen=lambda now: live.update(progress.table(now), refresh=False))
+        stack.wait_ready(seen=lambda now: live.update(progress.table(now), refresh=False))
         live.update(progress.table(stack.state))
     return Settings.from_environment(environment)
 

@@ -57,7 +57,7 @@ class Step:
     ) -> None:
         self.state = ServiceState(address=about)
         self._work = work
-        self._needs = needs
+        self.needs = needs
         self._clock = clock
         self._next_try = 0.0
 
@@ -69,7 +69,7 @@ class Step:
     def tick(self, ready: Callable[[str], bool]) -> None:
         """Do the work when it is due."""
         due = not self.is_ready and self._clock() >= self._next_try
-        if not due or not all(ready(name) for name in self._needs):
+        if not due or not all(ready(name) for name in self.needs):
             return
         try:
             self._work()

@@ -56,6 +56,18 @@ class Site:
         return f"127.0.0.1:{self.ports[service]}"
 
 
+def start_timeout_s(services: Sequence[Service], steps: Mapping[str, Iterable[str]]) -> float:
+    """How long the services may take to start, those that need each other one after another.
+
+    Args:
+        services: what starts.
+        steps: what each piece of work between them needs, by its name; its own time is not counted.
+    """
+    allowed = {service.name: service.start_timeout_s for service in services}
+    order = waves({**steps, **{service.name: service.needs for service in services}})
+    return sum(max(allowed.get(name, 0.0) for name in wave) for wave in order)
+
+
 def waves(needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
     """Names in the order of their start: each wave needs only earlier ones; names outside are no hindrance.
 

@@ -22,7 +22,8 @@ from fraud_platform.local.supervisor import ALREADY_RUNS, NAME
 from fraud_platform.settings import Settings, read_endpoints
 
 SUPERVISOR = NAME
-START_TIMEOUT_S = 180.0
+OWN_WORK_S = 60.0
+"""What lies between the starts of services: a disk to format, topics and schemas to make."""
 SUPERVISOR_TIMEOUT_S = 90.0
 """Its start takes a second; at a load of 50 on two cores 30 s were not enough."""
 STOP_TIMEOUT_S = 18.0
@@ -67,23 +68,29 @@ class Stack:
         self,
         done: Callable[[StackState], bool],
         *,
-        timeout_s: float,
+        timeout_s: float | None = None,
         seen: Callable[[StackState], None] = lambda _: None,
     ) -> StackState:
         """Watch the state until `done`; `seen` is told each look at it.
 
+        Args:
+            done: tells from the state whether the wait is over.
+            timeout_s: when to give up; default: not before the services themselves may be given up.
+            seen: told each look at the state.
+
         Raises:
             ConfigurationError: a service needs a person, keeps failing, or is not there in time.
         """
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
         while True:
             now = self.state
+            limit_s = now.start_timeout_s + OWN_WORK_S if timeout_s is None else timeout_s
             seen(now)
             if done(now):
                 return now
             _check(now)
-            if time.monotonic() > deadline:
-                raise ConfigurationError(_late(now, timeout_s, self.folder))
+            if time.monotonic() - began > limit_s:
+                raise ConfigurationError(_late(now, limit_s, self.folder))
             if not self.is_supervised:
                 raise ConfigurationError(f"The supervisor ended; its log says why: {self.folder.log(SUPERVISOR)}")
             time.sleep(_POLL_S)
@@ -91,10 +98,10 @@ class Stack:
     def wait_ready(
         self,
         *names: str,
-        timeout_s: float = START_TIMEOUT_S,
+        timeout_s: float | None = None,
         seen: Callable[[StackState], None] = lambda _: None,
     ) -> StackState:
-        """Wait until the named services are ready, or the whole stack when none is named."""
+        """Wait until the named services are ready, or the whole stack when none is named; as `wait_until`."""
 
         def done(now: StackState) -> bool:
             if not names:
@@ -113,8 +120,8 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_restarted(self, name: str, killed_pid: int, *, timeout_s: float = 120.0) -> None:
-        """Wait until another process serves in place of the killed one."""
+    def wait_restarted(self, name: str, killed_pid: int, *, timeout_s: float | None = None) -> None:
+        """Wait until another process serves in place of the killed one; as `wait_until`."""
 
         def done(now: StackState) -> bool:
             service = now.services[name]
@@ -130,7 +137,7 @@ class Stack:
         mark.touch()
         try:
             self.kill(name)
-            self.wait_until(lambda now: now.services[name].status is Status.HELD, timeout_s=10)
+            self.wait_until(lambda now: now.services[name].status is Status.HELD, timeout_s=60)
             yield
         finally:
             mark.unlink(missing_ok=True)

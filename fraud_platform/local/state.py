@@ -50,9 +50,10 @@ class ServiceState:
 
 @dataclass(slots=True, kw_only=True)
 class StackState:
-    """The whole stack as seen last."""
+    """The whole stack as seen last; `start_timeout_s` is how long its services may take to start, one after another."""
 
     phase: Phase = Phase.STOPPED
+    start_timeout_s: float = 0.0
     supervisor_pid: int | None = None
     supervisor_created: float | None = None
     services: dict[str, ServiceState] = field(default_factory=dict)
@@ -66,6 +67,7 @@ def read(folder: Folder) -> StackState:
     services = {name: _service(fields) for name, fields in found.get("services", {}).items()}
     return StackState(
         phase=Phase(found.get("phase", Phase.STOPPED)),
+        start_timeout_s=found.get("start_timeout_s", 0.0),
         supervisor_pid=found.get("supervisor_pid"),
         supervisor_created=found.get("supervisor_created"),
         services=services,

@@ -29,7 +29,7 @@ from fraud_platform.local import catalogue, downloads, ports, process, registry,
 from fraud_platform.local.catalogue import CATALOGUE, PLATFORM
 from fraud_platform.local.folder import Folder, trim
 from fraud_platform.local.provision import Step, provision
-from fraud_platform.local.service import Service, Site, waves
+from fraud_platform.local.service import Service, Site, start_timeout_s, waves
 from fraud_platform.local.state import Phase, ServiceState, StackState, Status
 from fraud_platform.local.unit import Unit
 from fraud_platform.settings import Settings
@@ -53,6 +53,7 @@ class Supervisor:
         self._folder = folder
         self.units = {service.name: Unit(service, folder) for service in services}
         self._waves = waves({service.name: service.needs for service in services})
+        self._start_timeout_s = start_timeout_s(services, {PLATFORM: step.needs})
         self._step = step
         self._while = process.born(while_pid) if while_pid else None
         self._phase = Phase.STARTING
@@ -171,6 +172,7 @@ class Supervisor:
         seen: dict[str, ServiceState] = {name: replace(unit.state) for name, unit in self.units.items()}
         now = StackState(
             phase=self._phase,
+            start_timeout_s=self._start_timeout_s,
             supervisor_pid=os.getpid(),
             supervisor_created=psutil.Process().create_time(),
             services={**seen, PLATFORM: replace(self._step.state)},

@@ -20,7 +20,7 @@ from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, Topic
 
-pytestmark = [pytest.mark.services, pytest.mark.failure]
+pytestmark = [pytest.mark.services, pytest.mark.failure, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

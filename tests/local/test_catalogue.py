@@ -8,7 +8,7 @@ import pytest
 
 from fraud_platform.local.catalogue import CATALOGUE, DAGSTER, external, ports_of, wanted, write_endpoints
 from fraud_platform.local.folder import Folder
-from fraud_platform.local.service import waves
+from fraud_platform.local.service import Service, start_timeout_s, waves
 from fraud_platform.settings import Settings, read_endpoints
 
 
@@ -24,6 +24,17 @@ def test_a_need_that_is_not_in_the_stack_is_no_hindrance() -> None:
 def test_a_circle_is_refused() -> None:
     with pytest.raises(ValueError, match="circle: a, b"):
         waves({"a": {"b"}, "b": {"a"}, "c": set()})
+
+
+def test_what_starts_at_the_same_time_may_take_as_long_as_the_slowest_and_what_follows_has_its_own_time() -> None:
+    def service(name: str, seconds: float, *needs: str) -> Service:
+        found = {"needs": frozenset(needs), "start_timeout_s": seconds}
+        return Service(name=name, command=["true"], address="-", probe=lambda: True, **found)
+
+    stores = [service("kafka", 240), service("s3", 150)]
+    assert start_timeout_s(stores, {"platform": {"kafka"}}) == 240
+    assert start_timeout_s([*stores, service("code", 100, "platform")], {"platform": {"kafka"}}) == 340
+    assert start_timeout_s([], {}) == 0
 
 
 def settings(tmp_path: Path, **environment: str) -> Settings:

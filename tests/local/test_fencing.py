@@ -56,6 +56,7 @@ def ends(address: str, level: str) -> dict[str, int]:
 
 
 @pytest.mark.services
+@pytest.mark.timeout(900)
 def test_no_transaction_stays_open_after_a_kill_of_the_broker(stack: Stack) -> None:
     address = stack.settings().require("KAFKA_BOOTSTRAP_SERVERS")
     admin = AdminClient({"bootstrap.servers": address})

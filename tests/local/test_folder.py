@@ -70,6 +70,7 @@ def test_a_log_that_is_not_there_yet_needs_no_trimming(tmp_path: Path) -> None:
 def test_the_state_survives_its_file(tmp_path: Path) -> None:
     written = StackState(
         phase=Phase.READY,
+        start_timeout_s=240.0,
         supervisor_pid=1,
         supervisor_created=2.5,
         services={"kafka": ServiceState(status=Status.CRASHED, restarts=3, last_exit=-9, message="killed")},
