@@ -14,6 +14,7 @@ import pytest
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.local.folder import Folder, read_json
 from fraud_platform.local.ports import DEFAULTS, Claims, choose, is_free, settle
+from tests.ports import free_port
 
 
 def all_but(*taken: int):
@@ -60,8 +61,8 @@ def test_a_machine_without_a_free_port_is_told_so() -> None:
 
 
 def test_a_port_with_a_listener_is_not_free() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         assert not is_free(port)
     assert is_free(port)
 
@@ -76,20 +77,15 @@ def test_chosen_ports_are_kept_in_the_data_folder(tmp_path: Path) -> None:
 # Two clones that start at once ----------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def test_a_port_that_was_chosen_is_nobody_elses_before_anything_listens_on_it() -> None:
-    port, first, second = free_port(), Claims(), Claims()
+    port, first, second = free_port(claimed=False), Claims(), Claims()
     assert first.take(port)
     assert not second.take(port)
     assert first.take(port), "its own claim is no hindrance"
 
 
 def test_a_claim_ends_with_the_process_that_made_it() -> None:
-    port = free_port()
+    port = free_port(claimed=False)
     claim = f"from fraud_platform.local.ports import Claims; c = Claims(); print(c.take({port}), flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", claim], stdin=PIPE, stdout=PIPE, text=True) as other:
         assert other.stdout is not None
@@ -101,9 +97,8 @@ def test_a_claim_ends_with_the_process_that_made_it() -> None:
 
 
 def test_a_port_that_a_stranger_listens_on_is_not_claimed() -> None:
-    claims = Claims()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port, claims = free_port(claimed=False), Claims()
+    with socket.create_server(("127.0.0.1", port)):
         assert not claims.take(port)
     assert Claims().take(port), "the failed try left no claim"
 

@@ -17,6 +17,7 @@ from fraud_platform.local.provision import Step
 from fraud_platform.local.service import Service
 from fraud_platform.local.state import Phase
 from fraud_platform.local.supervisor import Supervisor
+from tests.ports import free_port
 
 LISTENS = "import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
 
@@ -34,11 +35,6 @@ def of(root: Path, *services: Service) -> Supervisor:
 def taken() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         yield stranger.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_port_that_is_lost_at_the_start_ends_the_round_with_all_stopped(tmp_path: Path, taken: int) -> None:

@@ -18,6 +18,7 @@ from fraud_platform.local.provision import Step
 from fraud_platform.local.service import Service
 from fraud_platform.local.state import Status
 from fraud_platform.local.unit import LONGEST_BACKOFF_S, Unit, backoff_s
+from tests.ports import free_port
 
 SLEEPS = "import time; time.sleep(60)"
 IGNORES_TERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -73,7 +74,7 @@ class House:
         self.until(lambda: unit.state.status is status, step=lambda: unit.tick(everything))
 
     def until(self, done: Callable[[], bool], *, step: Callable[[], None] = lambda: None) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not done():
             assert time.monotonic() < deadline
             step()
@@ -275,8 +276,7 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_service(house: House) -> No
 
 
 def test_a_program_that_listens_on_its_port_is_the_service(house: House) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     unit = house.unit(LISTENS.format(port=port), ports=(port,))
     house.tick_until(unit, Status.READY)
 

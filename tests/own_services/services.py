@@ -4,7 +4,6 @@ import ctypes
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from fraud_platform.local.java import java, options
 from fraud_platform.local.pins import KAFKA
 from fraud_platform.local.probes import answers, broker_serves
 from tests.own_services.certificates import Authority
+from tests.ports import free_port
 
 SECRETS = {name: secrets.token_hex(12) for name in ("platform", "newcomer", "mongo", "s3")}
 WITHIN_S = 120.0
@@ -97,7 +97,7 @@ class OwnServices:
 def own_services(folder: Path) -> Iterator[OwnServices]:
     """All three, gone after the block."""
     authority, stranger = Authority(folder, "authority"), Authority(folder, "stranger")
-    ports = _free_ports(5)
+    ports = [free_port() for _ in range(5)]
     with ExitStack() as stack:
         broker = _kafka(stack, folder / "kafka", ports[:3], authority.server("broker"))
         mongo = _mongod(stack, folder / "mongod", ports[3], authority.server("mongod"), authority.ca)
@@ -188,11 +188,3 @@ def _await(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", folder
         assert process.poll() is None, logs
         assert time.monotonic() < deadline, logs
         time.sleep(0.1)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
