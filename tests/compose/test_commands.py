@@ -2,9 +2,9 @@
 
 import importlib
 import re
-import socket
 import subprocess
 import sys
+from contextvars import copy_context
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import pytest
 
 from fraud_platform.local import probes, registry
 from tests.compose.stack import FOLDER, OURS, words
+from tests.ports import free_port
 
 IN_THE_IMAGE = "/etc/fraud-platform/workspace.yaml"
 BIN = Path(sys.executable).parent
@@ -21,11 +22,6 @@ CALLS = {
     **{name: words(name) for name in OURS},
     "the daemon's health check": words("dagster-daemon", "healthcheck"),
 }
-
-
-def choose_one() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def of(*programs: str) -> list[str]:
@@ -65,7 +61,7 @@ def options(said: list[str]) -> set[str]:
 
 
 def test_the_validators_health_check_passes_on_the_real_one():
-    port = choose_one()
+    port = free_port()
     command = words("validator")
     command[command.index("--port") + 1] = str(port)
     check = [word.replace("8000", str(port)) for word in words("validator", "healthcheck")]
@@ -86,12 +82,14 @@ def test_the_registrys_health_check_asks_what_the_real_one_answers(service_endpo
     assert path == f"{registry.API}/subjects"
     port = urlsplit(service_endpoints["SCHEMA_REGISTRY_URL"]).port
     assert port
-    assert probes.answers(port, path)
+    patient = copy_context()
+    patient.run(probes.TIMEOUT_S.set, 30.0)
+    assert patient.run(probes.answers, port, path)
 
 
 def test_the_s3_health_check_needs_only_a_listener():
     check = words("s3", "healthcheck")
-    port = choose_one()
+    port = free_port()
     assert not probes.listens(port)
     tried = [word.replace("9000", str(port)) for word in check[1:]]
     assert subprocess.run([sys.executable, *tried], check=False, stderr=subprocess.DEVNULL).returncode == 1
