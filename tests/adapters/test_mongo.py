@@ -1,6 +1,5 @@
 """What every `DocumentStore` promises, and what only a real MongoDB can show."""
 
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,12 +15,15 @@ from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 from tests.conftest import fresh_settings
 from tests.fakes.collection import FakeCollections
+from tests.patience import be_patient
+from tests.ports import free_port
 
 STORED, SUPERSEDED = Written.STORED, Written.SUPERSEDED
 
 
 @pytest.fixture
-def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Settings:
+def settings(service_endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    be_patient(monkeypatch)
     return fresh_settings(service_endpoints, tmp_path)
 
 
@@ -251,9 +253,7 @@ def test_a_user_whom_mongodb_does_not_know_is_one_sentence(settings: Settings, t
 
 @pytest.fixture
 def refused_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def _offline(data_dir: Path, address: str) -> Settings:

@@ -1,6 +1,5 @@
 """What every `ObjectStore` promises, and what only a real S3 can show."""
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,16 @@ from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 from tests.conftest import fresh_settings
 from tests.fakes.bucket import FakeBucket
+from tests.patience import be_patient
+from tests.ports import free_port
 
 KEY = "fraudulent-transactions/t+x/dt=2026-01-01/hr=00/t+0+00000000000000000001.avro"
 SECRET = "a-secret-that-nobody-may-read"
 
 
 @pytest.fixture
-def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Settings:
+def settings(service_endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    be_patient(monkeypatch)
     return fresh_settings(service_endpoints, tmp_path)
 
 
@@ -147,9 +149,7 @@ def test_every_question_says_that_the_store_is_away(
 
 @pytest.fixture
 def refused_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def _offline(data_dir: Path, **changes: str) -> Settings:

@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from fraud_platform.adapters import admin
 from fraud_platform.adapters.admin import missing_topics
 from fraud_platform.adapters.s3 import S3ObjectStore
 from fraud_platform.adapters.subjects import topics_without_schema
@@ -14,6 +16,7 @@ from fraud_platform.errors import ConfigurationError, RegistryUnavailable, Store
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
 from tests.conftest import fresh_settings
+from tests.patience import be_patient
 
 
 def on_aws(endpoints: dict[str, str], data_dir: Path) -> dict[str, str]:
@@ -30,6 +33,13 @@ def on_aws(endpoints: dict[str, str], data_dir: Path) -> dict[str, str]:
         "FRAUD_MONGODB_DATABASE": own.mongodb_database,
         "FRAUD_DATA_DIR": str(data_dir),
     }
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there may take its time to answer, also where nothing is asked twice."""
+    be_patient(monkeypatch)
+    monkeypatch.setattr(admin, "ensure_topics", partial(admin.ensure_topics, timeout_s=60))
 
 
 def run(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
@@ -63,6 +73,7 @@ def test_no_bucket_is_made_unasked(service_endpoints: dict[str, str], tmp_path: 
 
 
 @pytest.mark.services
+@pytest.mark.usefixtures("patient")
 def test_a_service_that_is_away_is_asked_until_time_is_up(service_endpoints: dict[str, str], tmp_path: Path):
     environment = {**on_aws(service_endpoints, tmp_path), "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     said: list[str] = []
@@ -85,6 +96,7 @@ def test_without_a_broker_it_says_so_in_one_sentence(tmp_path: Path):
 
 
 @pytest.mark.services
+@pytest.mark.usefixtures("patient")
 def test_a_registry_that_lost_its_data_is_not_filled_anew(
     service_endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

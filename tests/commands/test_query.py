@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import socket
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +16,8 @@ from fraud_platform.commands.query import query
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 from tests.conftest import fresh_settings
+from tests.patience import be_patient
+from tests.ports import free_port
 from tests.rows import result, user
 
 ALL_USERS = "db.users.find({}, {_id: 0, ID: 1, NAME: 1}).sort({ID: 1})"
@@ -24,7 +25,8 @@ Ask = Callable[..., str]
 
 
 @pytest.fixture
-def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Iterator[Settings]:
+def settings(service_endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    be_patient(monkeypatch)
     settings = fresh_settings(service_endpoints, tmp_path)
     store = MongoStore(settings)
     people = (user("u-1", NAME="=cmd|' /C calc'!A0"), user("u-2", NAME='Grace, "Amazing"'), user("u-3"))
@@ -166,7 +168,4 @@ def test_a_store_that_is_away_prints_nothing(offline: Settings) -> None:
 
 @pytest.fixture
 def offline(tmp_path: Path) -> Settings:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return fresh_settings({}, tmp_path, MONGODB_URI=f"mongodb://127.0.0.1:{port}/")
+    return fresh_settings({}, tmp_path, MONGODB_URI=f"mongodb://127.0.0.1:{free_port()}/")
