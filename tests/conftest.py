@@ -45,7 +45,7 @@ def platform_settings(service_endpoints: dict[str, str], tmp_path_factory: pytes
     from fraud_platform.adapters.admin import ensure_topics
 
     settings = fresh_settings(service_endpoints, tmp_path_factory.mktemp("data"))
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     return settings
 
 

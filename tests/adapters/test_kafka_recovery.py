@@ -31,7 +31,7 @@ TOO_LATE_S = 9.0
 def settings(service_endpoints: dict[str, str]) -> Settings:
     """Topics of the test's own, with one record in the input."""
     settings = Settings.from_environment({"FRAUD_PREFIX": f"r{uuid.uuid4().hex[:6]}-"}, embedded=service_endpoints)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     producer = Producer({"bootstrap.servers": settings.require("KAFKA_BOOTSTRAP_SERVERS")})
     producer.produce(settings.naming.topic(Topic.BANK_TRANSACTIONS), b"one", partition=0)
     assert producer.flush(20) == 0

@@ -68,7 +68,7 @@ class Site:
     def fresh(self, **changes: str) -> Iterator[Settings]:
         """A platform with topics, a database and a bucket of its own; the topics go afterwards."""
         settings = fresh_settings(self.endpoints, Path(tempfile.mkdtemp(dir=self.folder)), **changes)
-        ensure_topics(settings)
+        ensure_topics(settings, timeout_s=60)
         try:
             yield settings
         finally:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Settings:
     settings = fresh_settings(service_endpoints, tmp_path)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     return settings
 
 
@@ -95,7 +95,7 @@ def test_a_topic_made_anew_has_another_id(settings: Settings) -> None:
     _until(lambda: name not in client.list_topics(timeout=5).topics)
     with pytest.raises(BrokerUnavailable):
         topic_ids(settings, DOCUMENTS)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     after = topic_ids(settings, DOCUMENTS)
     assert {topic for topic in before if before[topic] != after[topic]} == {name}
 

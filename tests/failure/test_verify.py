@@ -61,7 +61,7 @@ def platform(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPat
     save(lines, folder / "inputs.jsonl")
     with running_validator() as validator:
         settings = fresh_settings(service_endpoints, folder, FRAUD_VALIDATOR_URL=f"{validator}/validate")
-        ensure_topics(settings)
+        ensure_topics(settings, timeout_s=60)
         save_where(where_of(settings), folder / "where.json")
         assert feed(where_of(settings), lines, rate=0) == (len(lines), len(lines))
         for stage in READS:

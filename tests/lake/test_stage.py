@@ -28,7 +28,7 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Settings:
     settings = fresh_settings(service_endpoints, tmp_path)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     return settings
 
 

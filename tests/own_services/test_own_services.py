@@ -58,7 +58,7 @@ def site(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFac
     names["SCHEMA_REGISTRY_URL"] = service_endpoints["SCHEMA_REGISTRY_URL"]
     with own_services(tmp_path_factory.mktemp("own")) as own:
         administrator = Settings.from_environment({**names, "KAFKA_BOOTSTRAP_SERVERS": own.inside}, embedded={})
-        ensure_topics(administrator)
+        ensure_topics(administrator, timeout_s=60)
         send(administrator, Topic.BANK_TRANSACTIONS, [("ACC-1", raw("t-1"))])
         yield Site(own, {**own.environment(), **names}, Naming(prefix), administrator)
 

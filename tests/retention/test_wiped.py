@@ -33,7 +33,7 @@ def wipe(settings: Settings) -> None:
         pass
     for stage in SINKS:
         delete_group(settings, stage)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
 
 
 def refusals(settings: Settings, endpoints: dict[str, str]) -> list[str]:

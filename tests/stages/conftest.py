@@ -16,5 +16,5 @@ def settings(service_endpoints: dict[str, str], tmp_path: Path) -> Settings:
 def made(endpoints: dict[str, str], folder: Path, **changes: str) -> Settings:
     """Settings whose topics exist and are nobody else's."""
     settings = fresh_settings(endpoints, folder, **changes)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     return settings
