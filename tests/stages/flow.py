@@ -1,17 +1,19 @@
 """Sends inputs, runs stages over real services, and reads what they wrote with an independent client."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from fraud_platform.adapters.admin import committed_offsets, end_offsets
+from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage, Topic
 from tests.failure.plain import Row, Topics
 from tests.failure.slots import where_of
 
+PATIENCE_S = 60
 HOUR_AGO = time.time_ns() // 1_000_000 - 3_600_000
 """Epoch ms well within the retention of every topic; older records may vanish before they are read."""
 
@@ -32,7 +34,7 @@ def send(
 
     for key, value in pairs:
         producer.produce(settings.naming.topic(topic), value, key, on_delivery=on_delivery, **timed)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     assert refused == []
 
 
@@ -53,6 +55,21 @@ def ledger_of(settings: Settings, stage: Stage) -> list[dict[str, Any]]:
     with Topics(where_of(settings)) as topics:
         found = topics.read(Topic.LEDGER)
         return [topics.decode(row.value) for row in found if row.key == stage.name.encode()]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; a broker that does not answer yet counts as no."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not _holds(condition):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except BrokerUnavailable:
+        return False
 
 
 def has_read_all(settings: Settings, stage: Stage) -> bool:

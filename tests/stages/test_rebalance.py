@@ -1,8 +1,7 @@
 """Slots come and go under load; nothing is lost and nothing is repeated."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +14,7 @@ from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, Topic
 from tests.builders import raw
-from tests.stages.flow import has_read_all, ledger_of, send, values
+from tests.stages.flow import PATIENCE_S, has_read_all, ledger_of, send, values, wait_for
 
 pytestmark = pytest.mark.services
 
@@ -35,15 +34,8 @@ def slot(settings: Settings, name: str) -> Iterator[list[Progress]]:
         yield told
     finally:
         stop.set()
-        run.join(20)
+        run.join(PATIENCE_S)
         assert not run.is_alive()
-
-
-def await_that(holds: Callable[[], bool], *, within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def feed(settings: Settings, number: int) -> None:
@@ -64,10 +56,10 @@ def test_slots_that_come_and_go_lose_and_repeat_nothing(settings: Settings) -> N
         for number in range(ROUNDS):
             feed(settings, number)
             with slot(settings, str(1 + number % 2)) as told:
-                await_that(lambda told=told: bool(told and told[-1].committed))
+                wait_for(lambda told=told: bool(told and told[-1].committed))
                 feed(settings, ROUNDS + number)
-                await_that(lambda told=told: told[-1].records > 0)
-        await_that(lambda: has_read_all(settings, INGESTION))
+                wait_for(lambda told=told: told[-1].records > 0)
+        wait_for(lambda: has_read_all(settings, INGESTION))
     found = [int(value["transaction_id"]) for value in values(settings, Topic.FRAUDULENT)]
     assert sorted(found) == list(range(2 * ROUNDS * PER_ROUND))
     entries = [Entry.from_avro(entry) for entry in ledger_of(settings, INGESTION)]

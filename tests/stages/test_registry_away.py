@@ -2,8 +2,6 @@
 
 import socket
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 import requests
@@ -14,12 +12,10 @@ from fraud_platform.runtime.worker import Progress, State
 from fraud_platform.settings import Settings
 from fraud_platform.topology import PROJECTION, Topic
 from tests.adapters.hostile import Seen, hostile, reply
-from tests.stages.flow import has_progress, has_read_all, rows, send, values
+from tests.stages.flow import PATIENCE_S, has_progress, has_read_all, rows, send, values, wait_for
 from tests.stages.test_bad_input import avro_transfer
 
 pytestmark = pytest.mark.services
-
-PATIENCE_S = 60
 
 
 class Front:
@@ -38,13 +34,6 @@ class Front:
         kind = {"Content-Type": "application/json"}
         answer = requests.request(seen.method, self._registry + seen.path, data=seen.body, headers=kind, timeout=20)
         return reply(answer.status_code, answer.content)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_registry_that_is_away_pauses_and_loses_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

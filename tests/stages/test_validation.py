@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -17,12 +17,21 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, VALIDATION, Topic
 from tests.adapters.hostile import Seen, hostile, reply
 from tests.builders import party, raw
-from tests.stages.flow import HOUR_AGO, has_progress, has_read_all, ledger_of, rows, send, values
+from tests.ports import free_port
+from tests.stages.flow import (
+    HOUR_AGO,
+    PATIENCE_S,
+    has_progress,
+    has_read_all,
+    ledger_of,
+    rows,
+    send,
+    values,
+    wait_for,
+)
 from tests.validator_api.service import running_validator, started_validator
 
 pytestmark = pytest.mark.services
-
-PATIENCE_S = 40
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +52,6 @@ def ingest(settings: Settings, *transfers: bytes) -> None:
 
 def open_transfer(name: str, **changes: object) -> bytes:
     return raw(name, evaluation="unidentified", **changes)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -132,8 +134,7 @@ def test_the_ledger_balances_and_a_second_drain_changes_nothing(settings: Settin
 
 
 def test_while_the_validator_is_down_the_stage_waits_and_loses_nothing(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     ingest(settings, *(open_transfer(f"t-{n}") for n in range(20)))
     with running_slot(ask(settings, f"http://127.0.0.1:{port}/validate")) as seen:
         wait_for(lambda: bool(seen) and seen[-1].state is State.PAUSED)
