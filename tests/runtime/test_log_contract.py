@@ -4,16 +4,19 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
 from fraud_platform.core.log import Batch, Committed, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outgoing
-from fraud_platform.errors import Fenced
+from fraud_platform.errors import BrokerUnavailable, Fenced
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, PROJECTION, Topic
 from tests.fakes.log import FakeBroker, FakeLog
+
+PATIENCE_S = 60
 
 
 @dataclass
@@ -56,13 +59,13 @@ def kafka_site(service_endpoints: dict[str, str]) -> Site:
 
     own = {"FRAUD_PREFIX": f"c{uuid.uuid4().hex[:6]}-"}
     settings = Settings.from_environment(own, embedded=service_endpoints)
-    ensure_topics(settings)
+    ensure_topics(settings, timeout_s=60)
     producer = Producer({"bootstrap.servers": settings.require("KAFKA_BOOTSTRAP_SERVERS")})
     topic, out = settings.naming.topic(Topic.BANK_TRANSACTIONS), settings.naming.topic(Topic.FRAUDULENT)
 
     def send(number: int, value: bytes) -> None:
         producer.produce(topic, value, partition=number)
-        assert producer.flush(10) == 0
+        assert producer.flush(60) == 0
 
     def read_outputs() -> list[bytes]:
         with Topics(where_of(settings)) as topics:
@@ -98,9 +101,11 @@ def open_log(site: Site) -> Iterator[Callable[[str], Log]]:
 
 def settle(*logs: Log) -> None:
     """Poll all logs until they share the four partitions."""
-    for _ in range(200):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         for log in logs:
-            log.poll(0.05)
+            with suppress(BrokerUnavailable):  # not yet
+                log.poll(0.05)
         if sum(len(log.committed) for log in logs) == 4 and all(log.committed for log in logs):
             return
     raise AssertionError("the group did not settle")
@@ -109,7 +114,8 @@ def settle(*logs: Log) -> None:
 def read(log: Log, count: int) -> Batch:
     """Poll until `count` records came or patience ends."""
     records, positions = [], {}
-    for _ in range(100):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         batch = log.poll(0.1)
         records += batch.records
         positions |= batch.positions
@@ -255,9 +261,11 @@ def test_the_position_at_the_end_of_a_partition_lies_past_transaction_markers(si
         settle(reader)
         batch = read(reader, 1)
         partition = Partition(site.output_topic, batch.records[0].partition)
-        positions = dict(batch.positions)
-        for _ in range(20):
-            positions |= reader.poll(0.1).positions
-        assert positions[partition] == batch.records[0].offset + 2
+        position, behind_the_marker = batch.positions[partition], batch.records[0].offset + 2
+        deadline = time.monotonic() + PATIENCE_S
+        while position < behind_the_marker:
+            assert time.monotonic() < deadline, "the marker is never passed"
+            position = reader.poll(0.1).positions.get(partition, position)
+        assert position == behind_the_marker
     finally:
         reader.close()
