@@ -1,6 +1,9 @@
+import time
+
 import pytest
 from confluent_kafka import Producer
 
+from fraud_platform.adapters.admin import open_transactions
 from fraud_platform.adapters.kafka_config import client_config
 from fraud_platform.adapters.reader import TopicReader, newest
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
@@ -13,7 +16,7 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def transactions(platform_settings):
     producer = Producer({**client_config(platform_settings), "transactional.id": f"{platform_settings.prefix}test"})
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     yield producer
     producer.purge()
 
@@ -21,7 +24,14 @@ def transactions(platform_settings):
 def _write(producer, settings, topic, values, *, partition=0):
     for value in values:
         producer.produce(settings.naming.topic(topic), value, b"k", partition=partition)
-    producer.flush(10)
+    producer.flush(60)
+
+
+def _await_markers(settings):
+    """A transaction's end is told before its markers are written; what is read ends before them."""
+    deadline = time.monotonic() + 60
+    while open_transactions(settings, timeout_s=60):
+        assert time.monotonic() < deadline
 
 
 def _read_all(settings, topic):
@@ -37,15 +47,17 @@ def test_committed_records_only_up_to_the_last_stable_offset(platform_settings, 
     topic = Topic.UNIDENTIFIED
     transactions.begin_transaction()
     _write(transactions, platform_settings, topic, [b"1", b"2"])
-    transactions.commit_transaction(10)
+    transactions.commit_transaction(60)
     transactions.begin_transaction()
     _write(transactions, platform_settings, topic, [b"never"])
-    transactions.abort_transaction(10)
+    transactions.abort_transaction(60)
+    _await_markers(platform_settings)
     assert _read_all(platform_settings, topic) == [b"1", b"2"]
     transactions.begin_transaction()
     _write(transactions, platform_settings, topic, [b"open"])
     assert _read_all(platform_settings, topic) == [b"1", b"2"]
-    transactions.commit_transaction(10)
+    transactions.commit_transaction(60)
+    _await_markers(platform_settings)
     assert _read_all(platform_settings, topic) == [b"1", b"2", b"open"]
 
 
@@ -53,7 +65,8 @@ def test_the_newest_are_found_behind_any_number_of_transaction_markers(platform_
     for number in range(30):
         transactions.begin_transaction()
         _write(transactions, platform_settings, Topic.RESULT, [b"%d" % number], partition=number % 2)
-        transactions.commit_transaction(10)
+        transactions.commit_transaction(60)
+    _await_markers(platform_settings)
     with TopicReader(platform_settings, Topic.RESULT) as reader:
         assert [record.value for record in newest(reader, 7)] == [b"%d" % n for n in range(23, 30)]
         assert len(newest(reader, 1000)) == 30
@@ -70,7 +83,7 @@ def test_reading_leaves_no_trace_in_any_group(platform_settings, transactions):
     from confluent_kafka.admin import AdminClient
 
     _read_all(platform_settings, Topic.RESULT)
-    groups = AdminClient(client_config(platform_settings)).list_consumer_groups().result(10).valid
+    groups = AdminClient(client_config(platform_settings)).list_consumer_groups().result(60).valid
     assert not [group for group in groups if group.group_id.startswith(platform_settings.prefix)]
 
 
