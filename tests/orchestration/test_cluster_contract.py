@@ -1,10 +1,14 @@
 """The fake cluster of the keeper tests keeps the promises of the real one."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
+from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.orchestration import cluster as cluster_module
 from fraud_platform.orchestration.cluster import Cluster, KafkaCluster
 from fraud_platform.settings import Settings
 from fraud_platform.topology import PROJECTION, Topic
@@ -21,9 +25,10 @@ class Case:
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.services)])
-def case(request: pytest.FixtureRequest) -> Case:
+def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Case:
     if request.param == "fake":
         return fake_case()
+    monkeypatch.setattr(cluster_module, "TIMEOUT_S", 60.0)
     return real_case(request.getfixturevalue("platform_settings"))
 
 
@@ -48,8 +53,11 @@ def real_case(settings: Settings) -> Case:
     def ask(question: Callable[[], object]) -> object:
         log = KafkaLog(settings, PROJECTION, "0")
         try:
+            deadline = time.monotonic() + 60
             while not log.committed:
-                log.poll(0.2)
+                assert time.monotonic() < deadline, "it is not let into the group"
+                with suppress(BrokerUnavailable):  # not yet
+                    log.poll(0.2)
             return question()
         finally:
             log.close()
@@ -71,6 +79,7 @@ def test_a_live_slot_is_known_by_its_name(case: Case) -> None:
     assert case.ask_while_slot_lives(lambda: case.cluster.members(PROJECTION)) == {"projection.0"}
 
 
-def test_a_broker_that_is_away_is_no_answer_and_no_error(case: Case) -> None:
+def test_a_broker_that_is_away_is_no_answer_and_no_error(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "TIMEOUT_S", 1.0)
     away = case.without_broker
     assert (away.members(PROJECTION), away.committed(PROJECTION), away.lag(PROJECTION)) == (None, None, None)

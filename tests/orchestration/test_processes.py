@@ -45,5 +45,5 @@ def test_an_interrupt_reaches_the_process_and_its_end_is_seen() -> None:
         tag = child.stdout.readline().strip()
         assert not is_gone(tag)
         assert interrupt(tag)
-        assert child.wait(10) == -signal.SIGINT
+        assert child.wait(60) == -signal.SIGINT
     assert is_gone(tag)

@@ -24,16 +24,18 @@ Evaluate = Callable[..., dg.SensorResult]
 
 @pytest.fixture
 def evaluate(instance: DagsterInstance, cluster: FakeCluster, settings: Settings) -> Evaluate:
-    """Evaluate a keeper `later` seconds from now, as its daemon would."""
+    """Evaluate a keeper as its daemon would, `later` seconds after the test first did."""
+    begun: list[float] = []
 
     def run(stage: Stage = LAKE, *, later: float = 0.0, cursor: str = "", since: float = 0.0, **changes: str):
         current = settings.model_copy(update=changes)
+        begun.append(time.time())
         sensor = keeper_sensor(
             stage,
             defs.resolve_job_def(tags.job_name(stage)),
             settings=lambda: current,
             make_cluster=lambda _: cluster,
-            clock=lambda: time.time() + later,
+            clock=lambda: begun[0] + later,
         )
         context = dg.build_sensor_context(instance=instance, cursor=cursor, last_sensor_start_time=since)
         return sensor(context)
