@@ -24,6 +24,7 @@ from tests.failure.slots import Slots, environment_of, save_where, where_of
 from tests.failure.storm import Storm
 from tests.failure.traffic import Traffic, files_of
 from tests.failure.witness import Witness
+from tests.ports import free_port
 from tests.validator_api.service import started_validator
 
 SEED = int(os.environ.get("FRAUD_FAILURE_SEED") or random.SystemRandom().randrange(1_000_000))
@@ -36,7 +37,7 @@ class Validator:
     """fraud-validator-api on a port of its own, that can go away and come back."""
 
     def __init__(self) -> None:
-        self._service = started_validator()
+        self._service = started_validator(port=free_port())
         _, self.address = self._service.__enter__()
 
     def down(self) -> None:
@@ -111,7 +112,7 @@ def arena(
         validator = Validator()
         changes = {"FRAUD_VALIDATOR_URL": f"{validator.address}/validate", "FRAUD_LAKE_FLUSH_SECONDS": "0.7"}
         settings = fresh_settings(dict(stack.endpoints), folder / "data", **changes)
-        ensure_topics(settings)
+        ensure_topics(settings, timeout_s=60)
         save_where(where_of(settings), folder / "where.json")
         orders = {stage: [stop.order(dice) for stop in of_stage] for stage, of_stage in (stops or {}).items()}
         logs = folder / "logs"

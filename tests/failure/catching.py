@@ -43,10 +43,16 @@ def lag(where: Where, stage: str) -> int:
 
 @contextlib.contextmanager
 def frozen(pids: Sequence[int]) -> Iterator[None]:
-    """The processes stand still inside the block, the first one first; those still there go on after it."""
+    """The processes stand still inside the block, the first one first; those still there go on after it.
+
+    Only the first one must be there: another may have ended a moment ago.
+    """
+    first, *others = pids
     try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGSTOP)
+        for pid in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:
