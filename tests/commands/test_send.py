@@ -92,8 +92,9 @@ def test_a_dash_reads_standard_input(platform_settings, since):
 
 
 @pytest.mark.services
-def test_an_interrupted_file_says_what_was_sent(platform_settings, since, tmp_path):
+def test_an_interrupted_file_says_what_was_sent(platform_settings, since, tmp_path, monkeypatch):
     """Ctrl-C at the second line's complaint: the first line is out and confirmed, the third is not."""
+    monkeypatch.setattr("fraud_platform.commands.send.INTERRUPTED_FLUSH_S", 60)
 
     class Screen(Console):
         def print(self, *objects, **style):

@@ -180,5 +180,6 @@ def test_an_ssn_is_shown_by_neither_topic_that_holds_one(platform_settings, name
         _produce(platform_settings, name, value)
     out = io.StringIO()
     topic(platform_settings, name, from_beginning=True, limit=None, follow=False, envelope=True, out=out)
-    assert out.getvalue().count("***") >= 3
-    assert "3456" not in out.getvalue()
+    shown = out.getvalue().replace(platform_settings.prefix, "")  # which is chosen at random
+    assert shown.count("***") >= 3
+    assert "3456" not in shown
