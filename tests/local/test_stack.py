@@ -160,6 +160,7 @@ def test_ports_are_kept_when_free_and_given_up_when_taken(
     stack: Stack, shared_folder: Path, documents: pymongo.collection.Collection[dict[str, object]]
 ) -> None:
     documents.replace_one({"_id": "kept"}, {"kept": True}, upsert=True)
+    documents.database.client.close()  # which asks its server, and waits for one that is gone
     before = read_json(stack.folder.ports)
     stack.stop()
     with socket.create_server(("127.0.0.1", before["mongod"])):
