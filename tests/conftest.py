@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,12 @@ SERVICES = ("kafka", "registry", "mongod", "s3")
 
 
 def pytest_configure() -> None:
-    """Nothing that the user has set, in the shell or in `.env`, reaches a test or what it starts."""
+    """Nothing that the user has set, in the shell or in `.env`, reaches a test or what it starts.
+
+    Nor does a script's `make test &`: a shell without job control hands down an ignored SIGINT, to every child.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in {*Settings.environment_names(), *(name for name in os.environ if name.startswith("KAFKA_"))}:
         os.environ.pop(name, None)
     os.environ["FRAUD_ENV_FILE"] = os.devnull
