@@ -22,8 +22,8 @@ from fraud_platform.local.supervisor import ALREADY_RUNS, NAME
 from fraud_platform.settings import Settings, read_endpoints
 
 SUPERVISOR = NAME
-OWN_WORK_S = 60.0
-"""What lies between the starts of services: a disk to format, topics and schemas to make."""
+OWN_WORK_S = 150.0
+"""What lies between the starts of services: a disk to format, a dead broker to fence, topics and schemas to make."""
 SUPERVISOR_TIMEOUT_S = 90.0
 """Its start takes a second; at a load of 50 on two cores 30 s were not enough."""
 STOP_TIMEOUT_S = 18.0

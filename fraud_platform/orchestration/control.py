@@ -13,7 +13,7 @@ from fraud_platform.local.folder import Folder, read_json, write_json
 from fraud_platform.orchestration import runs, tags
 from fraud_platform.orchestration.keeper import SlotRun
 from fraud_platform.orchestration.processes import interrupt, is_gone
-from fraud_platform.orchestration.switches import Switch
+from fraud_platform.orchestration.switches import Switch, switch_off, switch_on
 from fraud_platform.settings import Settings
 from fraud_platform.topology import BANKS, STAGES, Stage
 
@@ -61,8 +61,7 @@ def stop_everything(settings: Settings, timeout_s: float = STOP_TIMEOUT_S) -> li
         return []
     with open_instance(settings) as instance:
         _remember(settings, instance)
-        for stage in STAGES.values():
-            keeper(instance, stage).off()
+        switch_off(keeper(instance, stage) for stage in STAGES.values())
         return _end_runs(instance, timeout_s)
 
 
@@ -76,14 +75,14 @@ def start_keepers(settings: Settings, demo: bool | None = None, *, demo_by_defau
     """
     memory = read_json(_memory(settings))
     with open_instance(settings) as instance:
-        for name, was_on in memory.items():
-            if name in STAGES and was_on:
-                keeper(instance, STAGES[name]).on()
+        wanted = {name for name, was_on in memory.items() if name in STAGES and was_on}
         first_time = BANKS.name not in memory and not keeper(instance, BANKS).was_touched
         if demo or (demo is None and first_time and demo_by_default):
-            keeper(instance, BANKS).on()
+            wanted.add(BANKS.name)
         elif demo is False:
+            wanted.discard(BANKS.name)
             _stop(instance, BANKS)
+        switch_on(keeper(instance, STAGES[name]) for name in wanted)
     _memory(settings).unlink(missing_ok=True)
 
 

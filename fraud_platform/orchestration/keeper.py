@@ -5,7 +5,7 @@ group. The demo banks consume nothing; there the run's heartbeat takes the membe
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dagster import DagsterRunStatus as Status
 
@@ -74,9 +74,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class SwitchOff:
-    """Stop keeping this stage: a person has to look, or wants it down."""
+    """Stop keeping this stage: a person has to look, or wants it down. `leaving` = runs that have to go as well."""
 
     why: str
+    leaving: tuple[str, ...] = ()
 
 
 Action = Launch | End | Cancel | SwitchOff
@@ -90,7 +91,7 @@ class View:
     `gone` names the runs whose process is known to have ended; a machine knows that of its own processes only.
     `code` is the keeper's own code and `code_since` when it was loaded: what was started earlier may run older code.
     `uses_heartbeat` marks a stage without a group. `seen` is the keeper's memory: run id -> last seen alive.
-    `last_ended` need not name the runs of slots whose run has worked for long.
+    `last_ended` need not name the runs of slots whose run was started long ago.
     `switched_on_at` is when the keeper was last switched on; what ended before counts for nothing.
     """
 
@@ -128,19 +129,10 @@ def decide(view: View) -> Decision:
     wishes = [_fill(slot, view, ends) for slot in view.slots]
     successions = [action for slot in view.slots for action in _succeed(slot, view, ends)]
     notes = [wish for wish in wishes if isinstance(wish, str)]
-    off = {slot: wish for slot, wish in zip(view.slots, wishes, strict=True) if isinstance(wish, SwitchOff)}
+    off = next((wish for wish in wishes if isinstance(wish, SwitchOff)), None)
     actions: list[Action] = [*ends.values(), *surplus]
-    if off:
-        actions += [next(iter(off.values())), *_unwanted(off, view, ends)]
-    else:
-        actions += [*successions, *(wish for wish in wishes if isinstance(wish, Launch))]
+    actions += [off] if off else [*successions, *(wish for wish in wishes if isinstance(wish, Launch))]
     return Decision(actions=actions, notes=notes, seen=seen)
-
-
-def _unwanted(slots: Collection[str], view: View, ends: Collection[str]) -> list[Cancel]:
-    """The runs that fill a slot which must not be filled."""
-    found = [run for run in view.in_progress if run.slot in slots and run.run_id not in ends]
-    return [Cancel(run.run_id, f"{run.slot} is switched off") for run in found if run.status is not Status.CANCELING]
 
 
 def _last_sign(run: SlotRun, view: View) -> float:
@@ -176,9 +168,7 @@ def _fill(slot: str, view: View, ends: Mapping[str, End]) -> Launch | SwitchOff 
     mine = [run for run in view.in_progress if run.slot == slot]
     last = view.last_ended.get(slot)
     if live := [run for run in mine if run.run_id not in ends]:
-        # A successor that waited when the run before it was cancelled is what the operator did not want either.
-        has_waited = last is not None and all(run.created_at < _end_of(last) for run in live)
-        return _reason_to_stop(slot, last, view) if last and has_waited else None
+        return _overtaken(slot, live, last, view) if last else None
     if mine:
         newest = mine[-1]
         is_unwanted = _is_operators(ends[newest.run_id].status, newest)
@@ -214,6 +204,14 @@ def _reason_to_stop(slot: str, last: SlotRun, view: View) -> SwitchOff | None:
 
 def _end_of(run: SlotRun) -> float:
     return run.ended_at or run.updated_at
+
+
+def _overtaken(slot: str, live: Sequence[SlotRun], last: SlotRun, view: View) -> SwitchOff | None:
+    """An operator's cancel counts for successors that waited meanwhile: created during the run that was cancelled."""
+    if not all(last.created_at < run.created_at < _end_of(last) for run in live):
+        return None
+    off = _reason_to_stop(slot, last, view)
+    return replace(off, leaving=tuple(run.run_id for run in live)) if off else None
 
 
 def _is_operators(status: Status, run: SlotRun) -> bool:

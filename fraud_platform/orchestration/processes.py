@@ -49,7 +49,7 @@ def _find(tag: str) -> psutil.Process | None:
         return None
     try:
         found = psutil.Process(pid)
-        same = _birth(found) == created and found.status() != psutil.STATUS_ZOMBIE
+        same = created in (_birth(found), _birth_time(found)) and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None
     return found if same else None
@@ -58,9 +58,15 @@ def _find(tag: str) -> psutil.Process | None:
 def _birth(process: psutil.Process) -> str:
     """Ticks between boot and its start where the system tells; the time of its start moves when the clock is set."""
     try:
-        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[_START_TICKS]
+        # Bytes: a program's name is cut wherever its 15th byte ends.
+        return Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()[_START_TICKS].decode()
     except OSError:
-        return f"{process.create_time():.2f}"
+        return _birth_time(process)
+
+
+def _birth_time(process: psutil.Process) -> str:
+    """Unix time of its start; tags of before hold this."""
+    return f"{process.create_time():.2f}"
 
 
 def _parts(tag: str) -> tuple[str, int, str]:

@@ -20,7 +20,7 @@ from fraud_platform.topology import Stage
 INTERVAL_S = 10
 """5 s costs 0.25 core with a dozen keepers."""
 NEW_S = 300.0
-"""A younger run may have waited for the slot when the run before it ended."""
+"""A run that started later may have waited for the slot when the run before it ended."""
 
 MakeCluster = Callable[[Settings], Cluster]
 
@@ -65,7 +65,7 @@ def look(
     """What the instance and the cluster know about the stage's slots."""
     slots = [tags.slot_tag(stage, number) for number in range(settings.slots(stage))]
     in_progress = runs.in_progress(context.instance, stage)
-    settled = {run.slot for run in in_progress if run.created_at < now - NEW_S}
+    settled = {run.slot for run in in_progress if run.started_at and run.started_at < now - NEW_S}
     ended = {slot: runs.last_ended(context.instance, slot) for slot in set(slots) - settled}
     return View(
         now=now,
@@ -98,9 +98,12 @@ def act(
                 said.append(f"run {run_id[:8]}: {why}")
             case Launch():
                 requests.append(_request(stage, action))
-            case SwitchOff(why):
+            case SwitchOff(why, leaving):
                 switch = Switch(instance, tags.keeper_name(stage), on_by_default=stage.consumes)
-                said = [f"{OFF_MARK}{why}."] if switch.off(unless_on_since=switched_on_at) else said
+                if switch.off(unless_on_since=switched_on_at):
+                    said = [f"{OFF_MARK}{why}."]
+                    for run_id in leaving:
+                        runs.ask_to_leave(instance, run_id, tags.KEEPER)
     cursor = json.dumps(dict(decision.seen))
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=cursor)

@@ -4,8 +4,8 @@ Dagster finds a sensor's state by location, repository and name, so a state that
 has never run is the one that its daemon will read.
 """
 
-import math
 import time
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from dagster import DagsterInstance
@@ -15,19 +15,15 @@ from dagster._core.remote_origin import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    InstigatorTick,
-    SensorInstigatorData,
-)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 
 LOCATION = "fraud_platform"
 REPOSITORY = "__repository__"
 OFF_MARK = "Switched off: "
 """A keeper that switches itself off begins its last words with this."""
 SETTLING_S, LOOK_S = 1.0, 0.1
-"""So long after a tick's start or end the daemon may be storing the sensor's state; milliseconds on a quiet machine."""
+"""So long a switch is looked after. At a tick's start and after its end the daemon reads a sensor's state and stores it
+with the tick's marks, milliseconds later on a quiet machine; what is set between the two is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +51,24 @@ class Switch:
     @property
     def last_words(self) -> str:
         """Why the sensor switched itself off; empty when it did not."""
-        tick = self._last_tick()
-        reason = (tick.skip_reason or "") if tick else ""
+        ticks = self.instance.get_ticks(self._origin().get_id(), self._empty().selector_id, limit=1)
+        reason = (ticks[0].skip_reason or "") if ticks else ""
         return reason.removeprefix(OFF_MARK) if reason.startswith(OFF_MARK) else ""
 
     def on(self) -> None:
         """Switch on now; what ended before this moment no longer counts against the stage."""
-        if not self.is_on:
-            self._set(InstigatorStatus.RUNNING)
+        switch_on([self])
 
     def off(self, *, unless_on_since: float | None = None) -> bool:
         """Switch off; runs go on. Whether it is off now: a switch that was set on after `unless_on_since` stays on."""
-        if unless_on_since is not None and self._on_since() > unless_on_since:
+        if unless_on_since is not None and self.on_since > unless_on_since:
             return False
-        if self.is_on:
-            self._set(InstigatorStatus.STOPPED)
-        return True
+        switch_off([self])
+        return not self.is_on
 
-    def _on_since(self) -> float:
+    @property
+    def on_since(self) -> float:
+        """Unix time when it was last switched on; 0 when it never was."""
         state = self._state()
         data = state.instigator_data if state else None
         return (data.last_sensor_start_timestamp or 0.0) if isinstance(data, SensorInstigatorData) else 0.0
@@ -80,34 +76,8 @@ class Switch:
     def _state(self) -> InstigatorState | None:
         return self.instance.get_instigator_state(self._origin().get_id(), self._empty().selector_id)
 
-    def _last_tick(self) -> InstigatorTick | None:
-        ticks = self.instance.get_ticks(self._origin().get_id(), self._empty().selector_id, limit=1)
-        return ticks[0] if ticks else None
-
-    def _set(self, status: InstigatorStatus) -> None:
-        """Write, and write again what the daemon has undone.
-
-        At a tick's start and once more after its end the daemon reads the sensor's state and stores it with the
-        tick's marks; a switch that is set between the two is lost.
-        """
-        self._write(status)
-        while True:
-            time.sleep(LOOK_S)
-            if self._status() is not status:
-                self._write(status)
-            elif self._since_tick() > SETTLING_S:
-                return
-
-    def _since_tick(self) -> float:
-        """Seconds since the last tick began or ended."""
-        tick = self._last_tick()
-        return time.time() - (tick.end_timestamp or tick.timestamp) if tick else math.inf
-
-    def _status(self) -> InstigatorStatus | None:
-        state = self._state()
-        return state.status if state else None
-
-    def _write(self, status: InstigatorStatus) -> None:
+    def write(self, status: InstigatorStatus) -> None:
+        """Store the status once, whoever else stores the sensor's state; `on` and `off` see to it that it stays."""
         stored = self._state()
         state = (stored or self._empty()).with_status(status)
         data = state.instigator_data if isinstance(state.instigator_data, SensorInstigatorData) else None
@@ -127,3 +97,33 @@ class Switch:
             repository_origin=RemoteRepositoryOrigin(code_location_origin=location, repository_name=REPOSITORY),
             instigator_name=self.sensor,
         )
+
+
+def switch_on(switches: Iterable[Switch]) -> None:
+    """Switch on together those that are off, and set them again where the daemon undoes it."""
+    chosen = [switch for switch in switches if not switch.is_on]
+    for switch in chosen:
+        switch.write(InstigatorStatus.RUNNING)
+    for _ in _looks(chosen):
+        for switch in chosen:
+            if not switch.is_on:
+                switch.write(InstigatorStatus.RUNNING)
+
+
+def switch_off(switches: Iterable[Switch]) -> None:
+    """Switch off together those that are on; one that somebody switches on meanwhile stays on."""
+    chosen = {switch: switch.on_since for switch in switches if switch.is_on}
+    for switch in chosen:
+        switch.write(InstigatorStatus.STOPPED)
+    for _ in _looks(chosen):
+        for switch, on_since in chosen.items():
+            if switch.is_on and switch.on_since <= on_since:  # the daemon stores what it read, old times included
+                switch.write(InstigatorStatus.STOPPED)
+
+
+def _looks(chosen: Collection[Switch]) -> Iterator[None]:
+    """A look every moment for as long as the daemon may take to undo a switch; none when there is nothing to see."""
+    until = time.monotonic() + SETTLING_S
+    while chosen and time.monotonic() < until:
+        time.sleep(LOOK_S)
+        yield

@@ -62,7 +62,7 @@ def report(seen: Seen, begun: float) -> list[str]:
     windows = [_window(seen, start, MONGODB) for start in starts]
     medians = [f"{percentile(_took(seen, names, 'sent', MONGODB), 0.5):.0f}" for names in windows]
     last, done = starts[-1], windows[-1]
-    lines = [f"  p50 ms of each {WINDOW_S:.0f} s since the services' start: {', '.join(medians)}; of the last:"]
+    lines = [f"  p50 ms of each {WINDOW_S:.0f} s: {', '.join(medians)}; of the last:"]
     lines.append(f"  {len(done):,} of {len(_window(seen, last, 'sent')):,} transfers reach MongoDB, {RATE}/s")
     lines.append(f"  {'step':24}{'p50 ms':>9}{'p99 ms':>9}")
     for name, before, after in STEPS:

@@ -50,7 +50,7 @@ def test_the_table_has_a_line_per_contestant() -> None:
 def test_the_last_window_is_judged_and_its_steps_add_up_to_the_whole() -> None:
     seen = {"sent": {"a": 100.0, "cold": 6.0}, INPUT: {"a": 100.01}, "routed": {"a": 100.03}, "judged": {"a": 100.06}}
     lines = report({**seen, MONGODB: {"a": 100.1, "cold": 7.0}}, begun=5.0)
-    assert "each 30 s since the services' start: 1000, nan, nan, 100; of the last:" in lines[0]
+    assert "each 30 s: 1000, nan, nan, 100; of the last:" in lines[0]
     assert lines[1].strip().startswith("1 of 1 transfers")
     found = {line.rsplit(maxsplit=2)[0].strip(): line.split()[-2] for line in lines[3:8]}
     assert [round(float(each)) for each in found.values()] == [10, 20, 30, 40, 100]

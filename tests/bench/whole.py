@@ -83,7 +83,7 @@ def drain(site: Site) -> str:
         *lines,
         f"  in MongoDB: {stored}; lake flush {FLUSH_SECONDS} s",
         f"  {warm.cpu_seconds:.1f} CPU seconds, services included, and {warm.start_cpu:.1f} for the processes' start",
-        f"  the pass before, in which the broker's Java compiled itself: {cold.rate:,.0f}/s, {cold.cpu_seconds:.1f} s",
+        f"  the pass before: {cold.rate:,.0f}/s, {cold.cpu_seconds:.1f} s",
         verdict("first commit to last row, transfers/s", warm.rate, TARGET),
         verdict("two cores full, by that processor time", 2 * RECORDS / warm.cpu_seconds, TARGET),
     ])  # fmt: skip

@@ -42,7 +42,7 @@ def store_run(
     run_tags = {tags.STAGE: stage.name, tags.SLOT: tags.slot_tag(stage, slot), **more}
     run = instance.create_run_for_job(job, tags=run_tags, status=DagsterRunStatus.NOT_STARTED)
     for event in _way_to(status):
-        _say(instance, run, event)
+        say(instance, run, event)
     return run
 
 
@@ -60,6 +60,7 @@ def _way_to(status: DagsterRunStatus) -> list[Any]:
     }[status]
 
 
-def _say(instance: DagsterInstance, run: DagsterRun, kind: Any) -> None:
+def say(instance: DagsterInstance, run: DagsterRun, kind: Any) -> None:
+    """Store an event of the run as Dagster's own processes do."""
     event = dg.DagsterEvent(event_type_value=kind.value, job_name=run.job_name)
     instance.report_dagster_event(event, run_id=run.run_id)

@@ -18,8 +18,8 @@ from fraud_platform.orchestration.processes import is_gone
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, STAGES
 
-PATIENCE = 3
-"""The suite shares its machine with itself: a test that is late there says nothing about the platform."""
+AT_WORK = 3
+"""How much later than promised something may be: tests share their machine with other tests."""
 SERVICES = ("kafka", "registry", "mongod", "s3", "dagster-code", "dagster-daemon")
 
 
@@ -77,11 +77,11 @@ def pid_of(run: SlotRun) -> int:
     return int(run.process.split(":")[-2])
 
 
-def seconds_until(question: Callable[[], bool], promised_s: float) -> float:
-    """Fails at PATIENCE times what is promised; a broker that does not answer yet counts as no."""
+def seconds_until(question: Callable[[], bool], limit_s: float) -> float:
+    """A broker that does not answer yet counts as no."""
     begun = time.monotonic()
     while not _holds(question):
-        assert time.monotonic() - begun < PATIENCE * promised_s, f"not within {PATIENCE} times {promised_s} s"
+        assert time.monotonic() - begun < limit_s, f"not within {limit_s} s"
         time.sleep(0.1)
     return round(time.monotonic() - begun, 1)
 

@@ -16,6 +16,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION
 from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
 from tests.orchestration.live import (
+    AT_WORK,
     is_replaced,
     pid_at_work,
     pid_of,
@@ -37,7 +38,7 @@ def run(live_settings: Settings, home: DagsterInstance) -> SlotRun:
 
 def test_a_killed_op_is_consuming_again_within_30_s(home: DagsterInstance, run: SlotRun) -> None:
     os.kill(pid_of(run), signal.SIGKILL)
-    seconds_until(lambda: is_replaced(home, run), 30)
+    seconds_until(lambda: is_replaced(home, run), AT_WORK * 30)
     assert status(home, run) is DagsterRunStatus.FAILURE
 
 
@@ -63,7 +64,7 @@ def test_an_op_outlives_its_code_server_and_is_replaced_when_it_dies(
     assert psutil.pid_exists(pid_of(run))
     assert status(home, run) is DagsterRunStatus.STARTED
     os.kill(pid_of(run), signal.SIGKILL)
-    seconds_until(lambda: is_replaced(home, run), 60)
+    seconds_until(lambda: is_replaced(home, run), AT_WORK * 60)
     assert status(home, run) is DagsterRunStatus.FAILURE
 
 
@@ -71,25 +72,25 @@ def test_an_orphaned_op_can_still_be_stopped(stack: Stack, home: DagsterInstance
     killed = stack.kill("dagster-code")
     stack.wait_restarted("dagster-code", killed)
     home.run_launcher.terminate(run.run_id)
-    seconds_until(lambda: status(home, run) is DagsterRunStatus.CANCELED, 10)
-    seconds_until(lambda: not psutil.pid_exists(pid_of(run)), 10)
+    seconds_until(lambda: status(home, run) is DagsterRunStatus.CANCELED, AT_WORK * 10)
+    seconds_until(lambda: not psutil.pid_exists(pid_of(run)), AT_WORK * 10)
 
 
 def test_a_terminated_run_ends_canceled_and_the_stage_stays_down_until_switched_on(
     home: DagsterInstance, run: SlotRun
 ) -> None:
     home.run_launcher.terminate(run.run_id)
-    seconds_until(lambda: status(home, run) is DagsterRunStatus.CANCELED, 10)
+    seconds_until(lambda: status(home, run) is DagsterRunStatus.CANCELED, AT_WORK * 10)
     switch = control.keeper(home, INGESTION)
-    seconds_until(lambda: not switch.is_on, 30)
-    seconds_until(lambda: "cancelled by an operator" in switch.last_words, 10)
+    seconds_until(lambda: not switch.is_on, AT_WORK * 30)
+    seconds_until(lambda: "cancelled by an operator" in switch.last_words, AT_WORK * 10)
     assert runs.in_progress(home, INGESTION) == []
     switch.on()
-    seconds_until(lambda: is_replaced(home, run), 30)
+    seconds_until(lambda: is_replaced(home, run), AT_WORK * 30)
 
 
 def test_nothing_is_left_after_stop_everything(live_settings: Settings, home: DagsterInstance, run: SlotRun) -> None:
     assert control.stop_everything(live_settings) == []
-    seconds_until(lambda: not psutil.pid_exists(pid_of(run)), 10)
+    seconds_until(lambda: not psutil.pid_exists(pid_of(run)), AT_WORK * 10)
     assert runs.last_ended(home, run.slot).status is DagsterRunStatus.CANCELED
     control.start_keepers(live_settings)

@@ -30,6 +30,12 @@ def test_a_clock_that_is_set_makes_no_process_another(monkeypatch: pytest.Monkey
     assert not is_gone(tag)
 
 
+def test_a_tag_of_before_still_names_its_process() -> None:
+    """Ops tagged by an earlier version hold the time of their start."""
+    host, pid, _ = own_process().rsplit(":", 2)
+    assert not is_gone(f"{host}:{pid}:{psutil.Process().create_time():.2f}")
+
+
 def test_a_container_of_the_same_host_name_cannot_tell_about_our_processes() -> None:
     host, _, created = own_process().rsplit(":", 2)
     name, _, namespace = host.rpartition("/")

@@ -17,7 +17,7 @@ from fraud_platform.orchestration.switches import OFF_MARK
 from fraud_platform.settings import Settings
 from fraud_platform.topology import BANKS, LAKE, Stage
 from tests.fakes.cluster import FakeCluster
-from tests.orchestration.conftest import store_run
+from tests.orchestration.conftest import say, store_run
 
 Evaluate = Callable[..., dg.SensorResult]
 
@@ -88,6 +88,34 @@ def test_the_cursor_remembers_when_a_member_was_seen(
     cluster.living.clear()
     assert slots(evaluate(later=110, cursor=seen.cursor)) == []
     assert slots(evaluate(later=113, cursor=seen.cursor)) == ["lake.0"]
+
+
+def test_a_cancel_by_an_operator_ends_the_successor_that_waits(
+    instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate
+) -> None:
+    cancelled = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    successor = store_run(instance, LAKE, DagsterRunStatus.NOT_STARTED)
+    for event in (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED):
+        say(instance, cancelled, event)
+    result = evaluate()
+    assert slots(result) == []
+    assert result.skip_reason.skip_message.startswith(f"{OFF_MARK}lake.0 was cancelled by an operator")
+    assert not keeper(instance, LAKE).is_on
+    assert status_of(instance, successor) is DagsterRunStatus.CANCELED
+
+
+def test_a_person_who_has_just_switched_on_keeps_the_successor(
+    instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate
+) -> None:
+    cancelled = store_run(instance, LAKE, DagsterRunStatus.STARTED)
+    successor = store_run(instance, LAKE, DagsterRunStatus.NOT_STARTED)
+    for event in (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED):
+        say(instance, cancelled, event)
+    keeper(instance, LAKE).off()
+    keeper(instance, LAKE).on()
+    evaluate(since=1.0)  # a tick that began before the person's click
+    assert keeper(instance, LAKE).is_on
+    assert status_of(instance, successor) is DagsterRunStatus.NOT_STARTED
 
 
 def test_a_damaged_cursor_is_forgotten(instance: DagsterInstance, evaluate: Evaluate) -> None:

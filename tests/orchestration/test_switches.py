@@ -1,12 +1,12 @@
 import time
+from collections.abc import Callable
 
 import pytest
 from dagster import DagsterInstance
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorState, TickData, TickStatus
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from fraud_platform.orchestration import switches
-from fraud_platform.orchestration.switches import Switch
+from fraud_platform.orchestration.switches import LOOK_S, SETTLING_S, Switch, switch_off
 
 
 def test_an_untouched_switch_is_as_the_code_says(instance: DagsterInstance) -> None:
@@ -48,55 +48,73 @@ def test_a_switch_without_a_history_has_no_last_words(instance: DagsterInstance)
     assert Switch(instance, "keep_a_running").last_words == ""
 
 
-class BusyDaemon:
-    """A clock in whose first pause the daemon stores the state that it read before the switch was set."""
+class Meanwhile:
+    """A clock in whose given pause somebody else stores a state of the sensor."""
 
-    def __init__(self, instance: DagsterInstance, stale: InstigatorState) -> None:
-        self.now, self._instance, self._stale = 1_000.0, instance, [stale]
+    def __init__(self, store: Callable[[], object], *, at_look: int = 1) -> None:
+        self.now, self._store, self._at_look = 1_000.0, store, at_look
 
     def time(self) -> float:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-        while self._stale:
-            self._instance.update_instigator_state(self._stale.pop())
+        self._at_look -= 1
+        if self._at_look == 0:
+            self._store()
 
 
-@pytest.mark.parametrize(
-    ("began", "ended", "settled"),
-    [(990.0, 999.9, 1_000.9), (999.9, None, 1_000.9), (980.0, 990.0, 1_000.1), (980.0, None, 1_000.1)],
-)
-def test_a_tick_that_begins_or_ends_does_not_undo_a_switch(
-    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, began: float, ended: float | None, settled: float
+@pytest.mark.parametrize("at_look", [1, 2, 9])
+def test_what_the_daemon_read_before_a_switch_does_not_undo_it(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, at_look: int
 ) -> None:
     switch = Switch(instance, "keep_a_running")
     switch.off()
     (stale,) = instance.all_instigator_state()
-    tick = TickData(
-        instigator_origin_id=stale.instigator_origin_id,
-        instigator_name=switch.sensor,
-        instigator_type=InstigatorType.SENSOR,
-        status=TickStatus.SKIPPED if ended else TickStatus.STARTED,
-        timestamp=began,
-        end_timestamp=ended,
-        selector_id=stale.selector_id,
-    )
-    instance.create_tick(tick)
-    daemon = BusyDaemon(instance, stale)
-    monkeypatch.setattr(switches, "time", daemon)
+    meanwhile = Meanwhile(lambda: instance.update_instigator_state(stale), at_look=at_look)
+    monkeypatch.setattr(switches, "time", meanwhile)
     switch.on()
     assert switch.is_on
-    assert daemon.now == pytest.approx(settled, abs=0.15)
+    assert meanwhile.now == pytest.approx(1_000 + SETTLING_S, abs=2 * LOOK_S)
 
 
-def test_what_the_daemon_stores_before_its_first_tick_does_not_undo_a_switch(
+def test_a_switch_that_is_set_off_is_looked_after_too(
     instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch = Switch(instance, "keep_a_running")
     switch.off()
     switch.on()
     (stale,) = instance.all_instigator_state()
-    monkeypatch.setattr(switches, "time", BusyDaemon(instance, stale))
-    switch.off()
+    monkeypatch.setattr(switches, "time", Meanwhile(lambda: instance.update_instigator_state(stale)))
+    assert switch.off()
     assert not switch.is_on
+
+
+def test_a_person_who_switches_on_meanwhile_is_not_overruled(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = Switch(instance, "keep_a_running")
+    monkeypatch.setattr(switches, "time", Meanwhile(lambda: switch.write(InstigatorStatus.RUNNING)))
+    assert not switch.off(unless_on_since=900.0)
+    assert switch.is_on
+
+
+def test_switches_are_set_together_in_the_time_of_one(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile = Meanwhile(lambda: None)
+    monkeypatch.setattr(switches, "time", meanwhile)
+    together = [Switch(instance, f"keep_{name}_running") for name in "abc"]
+    switch_off(together)
+    assert meanwhile.now == pytest.approx(1_000 + SETTLING_S, abs=2 * LOOK_S)
+    assert not any(switch.is_on for switch in together)
+
+
+def test_what_is_set_already_needs_no_time(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile = Meanwhile(lambda: None)
+    monkeypatch.setattr(switches, "time", meanwhile)
+    Switch(instance, "keep_a_running").on()
+    assert meanwhile.now == 1_000

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import psutil
@@ -21,6 +20,7 @@ from tests.failure.evidence import LEDGER
 from tests.failure.plain import Topics, Where
 from tests.failure.through_dagster import traffic_for_ingestion, verdict
 from tests.orchestration.live import (
+    AT_WORK,
     is_replaced,
     live_stack,
     most_at_once,
@@ -120,7 +120,6 @@ def test_new_code_is_live_after_a_reload_and_planned_hand_overs_leave_no_gap(
     note(new_code_after_s=live_after, hand_overs=rounds, gaps_s=gaps, consumers_at_once=most[0])
     assert report["faults"] == [], f"repeat with FRAUD_FAILURE_SEED={SEED}"
     assert most == [1]
-    assert live_after <= LIVE_S
+    assert live_after <= AT_WORK * LIVE_S
     assert len(gaps) >= rounds
-    assert median(gaps) <= GAP_S
-    assert max(gaps) <= 2 * GAP_S  # a gap is the start of a process: on a busy machine some take long
+    assert max(gaps) <= AT_WORK * GAP_S  # a gap is the start of a process: on a busy machine some take long
