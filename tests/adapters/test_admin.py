@@ -12,6 +12,7 @@ from fraud_platform.adapters.admin import instance_of
 from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, PROJECTION, STAGES, TOPICS, Stage, Topic
+from tests.patience import await_markers
 
 FIRST = (Topic.FRAUDULENT, 0)
 
@@ -51,9 +52,7 @@ def produce(settings: Settings, *, commit: bool | None = None) -> None:
     producer.flush(60)
     if commit:
         producer.commit_transaction(60)
-        deadline = time.monotonic() + 60
-        while admin.open_transactions(settings, timeout_s=60):  # a commit returns before its markers are written
-            assert time.monotonic() < deadline
+        await_markers(settings)
 
 
 @contextmanager

@@ -1,14 +1,12 @@
-import time
-
 import pytest
 from confluent_kafka import Producer
 
-from fraud_platform.adapters.admin import open_transactions
 from fraud_platform.adapters.kafka_config import client_config
 from fraud_platform.adapters.reader import TopicReader, newest
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
+from tests.patience import await_markers
 
 pytestmark = pytest.mark.services
 
@@ -25,13 +23,6 @@ def _write(producer, settings, topic, values, *, partition=0):
     for value in values:
         producer.produce(settings.naming.topic(topic), value, b"k", partition=partition)
     producer.flush(60)
-
-
-def _await_markers(settings):
-    """A transaction's end is told before its markers are written; what is read ends before them."""
-    deadline = time.monotonic() + 60
-    while open_transactions(settings, timeout_s=60):
-        assert time.monotonic() < deadline
 
 
 def _read_all(settings, topic):
@@ -51,13 +42,13 @@ def test_committed_records_only_up_to_the_last_stable_offset(platform_settings, 
     transactions.begin_transaction()
     _write(transactions, platform_settings, topic, [b"never"])
     transactions.abort_transaction(60)
-    _await_markers(platform_settings)
+    await_markers(platform_settings)
     assert _read_all(platform_settings, topic) == [b"1", b"2"]
     transactions.begin_transaction()
     _write(transactions, platform_settings, topic, [b"open"])
     assert _read_all(platform_settings, topic) == [b"1", b"2"]
     transactions.commit_transaction(60)
-    _await_markers(platform_settings)
+    await_markers(platform_settings)
     assert _read_all(platform_settings, topic) == [b"1", b"2", b"open"]
 
 
@@ -66,7 +57,7 @@ def test_the_newest_are_found_behind_any_number_of_transaction_markers(platform_
         transactions.begin_transaction()
         _write(transactions, platform_settings, Topic.RESULT, [b"%d" % number], partition=number % 2)
         transactions.commit_transaction(60)
-    _await_markers(platform_settings)
+    await_markers(platform_settings)
     with TopicReader(platform_settings, Topic.RESULT) as reader:
         assert [record.value for record in newest(reader, 7)] == [b"%d" % n for n in range(23, 30)]
         assert len(newest(reader, 1000)) == 30

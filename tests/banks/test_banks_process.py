@@ -12,11 +12,9 @@ import pytest
 from fraud_platform.adapters.reader import TopicReader
 from fraud_platform.banks.loop import run_banks
 from fraud_platform.topology import Topic
+from tests.patience import AT_WORK
 
 pytestmark = pytest.mark.services
-
-AT_WORK = 3
-"""What is promised holds on a machine of their own; this many times longer it may take beside other tests."""
 
 
 def _environment(settings):

@@ -18,8 +18,6 @@ from fraud_platform.orchestration.processes import is_gone
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, STAGES
 
-AT_WORK = 3
-"""How much later than promised something may be: tests share their machine with other tests."""
 SERVICES = ("kafka", "registry", "mongod", "s3", "dagster-code", "dagster-daemon")
 
 

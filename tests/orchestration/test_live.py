@@ -16,7 +16,6 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION
 from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
 from tests.orchestration.live import (
-    AT_WORK,
     is_replaced,
     pid_at_work,
     pid_of,
@@ -24,6 +23,7 @@ from tests.orchestration.live import (
     seconds_until,
     status,
 )
+from tests.patience import AT_WORK
 
 pytestmark = [pytest.mark.services, pytest.mark.failure, pytest.mark.timeout(300)]
 

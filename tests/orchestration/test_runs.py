@@ -1,4 +1,7 @@
-from dagster import DagsterInstance, DagsterRunStatus
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from fraud_platform.orchestration import runs, tags
 from fraud_platform.topology import DOCUMENTS, LAKE
@@ -27,28 +30,32 @@ def test_a_slot_without_an_ended_run_has_no_last_one(instance: DagsterInstance) 
     assert runs.last_ended(instance, "lake.0") is None
 
 
+@contextmanager
+def blind(instance: DagsterInstance, run: DagsterRun) -> Iterator[None]:
+    """Whoever writes the run's status in here stores its tags as they were before, as Dagster's writers do."""
+    storage = instance.run_storage
+    read, stale = storage._get_run_by_id, storage._get_run_by_id(run.run_id)
+    storage._get_run_by_id = lambda run_id: stale
+    try:
+        yield
+    finally:
+        storage._get_run_by_id = read
+
+
 def test_a_mark_survives_a_writer_that_did_not_see_it(instance: DagsterInstance) -> None:
-    """Dagster writes a run's tags together with its status, as they were when it read the run."""
     run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
-    stale = instance.run_storage._get_run_by_id(run.run_id)
-    runs.mark(instance, run.run_id, tags.CONFIGURATION, "FRAUD_VALIDATOR_URL answers 404.")
-    original = instance.run_storage._get_run_by_id
-    instance.run_storage._get_run_by_id = lambda run_id: stale
-    instance.report_run_failed(run)
-    instance.run_storage._get_run_by_id = original
+    with blind(instance, run):
+        runs.mark(instance, run.run_id, tags.CONFIGURATION, "FRAUD_VALIDATOR_URL answers 404.")
+        instance.report_run_failed(run)
     assert tags.ENDED_BY not in instance.get_run_by_id(run.run_id).tags
     assert runs.last_ended(instance, "lake.0").ended_by == tags.CONFIGURATION
 
 
 def test_a_mark_counts_while_its_run_is_being_cancelled(instance: DagsterInstance) -> None:
-    """The run's own tags of before, stored again by its op, have undone the keeper's mark in the run itself."""
     run = store_run(instance, LAKE, DagsterRunStatus.STARTED)
-    stale = instance.run_storage._get_run_by_id(run.run_id)
-    runs.mark(instance, run.run_id, tags.KEEPER, "")
-    original = instance.run_storage._get_run_by_id
-    instance.run_storage._get_run_by_id = lambda run_id: stale
-    instance.report_run_canceling(run)
-    instance.run_storage._get_run_by_id = original
+    with blind(instance, run):
+        runs.mark(instance, run.run_id, tags.KEEPER, "")
+        instance.report_run_canceling(run)
     assert tags.ENDED_BY not in instance.get_run_by_id(run.run_id).tags
     (found,) = runs.in_progress(instance, LAKE)
     assert (found.status, found.ended_by) == (DagsterRunStatus.CANCELING, tags.KEEPER)

@@ -90,13 +90,19 @@ def test_the_cursor_remembers_when_a_member_was_seen(
     assert slots(evaluate(later=113, cursor=seen.cursor)) == ["lake.0"]
 
 
-def test_a_cancel_by_an_operator_ends_the_successor_that_waits(
-    instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate
-) -> None:
+@pytest.fixture
+def successor(instance: DagsterInstance) -> dg.DagsterRun:
+    """It waited for the slot when an operator cancelled the run before it."""
     cancelled = store_run(instance, LAKE, DagsterRunStatus.STARTED)
-    successor = store_run(instance, LAKE, DagsterRunStatus.NOT_STARTED)
+    waiting = store_run(instance, LAKE, DagsterRunStatus.NOT_STARTED)
     for event in (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED):
         say(instance, cancelled, event)
+    return waiting
+
+
+def test_a_cancel_by_an_operator_ends_the_successor_that_waits(
+    instance: DagsterInstance, successor: dg.DagsterRun, evaluate: Evaluate
+) -> None:
     result = evaluate()
     assert slots(result) == []
     assert result.skip_reason.skip_message.startswith(f"{OFF_MARK}lake.0 was cancelled by an operator")
@@ -105,12 +111,8 @@ def test_a_cancel_by_an_operator_ends_the_successor_that_waits(
 
 
 def test_a_person_who_has_just_switched_on_keeps_the_successor(
-    instance: DagsterInstance, cluster: FakeCluster, evaluate: Evaluate
+    instance: DagsterInstance, successor: dg.DagsterRun, evaluate: Evaluate
 ) -> None:
-    cancelled = store_run(instance, LAKE, DagsterRunStatus.STARTED)
-    successor = store_run(instance, LAKE, DagsterRunStatus.NOT_STARTED)
-    for event in (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED):
-        say(instance, cancelled, event)
     keeper(instance, LAKE).off()
     keeper(instance, LAKE).on()
     evaluate(since=1.0)  # a tick that began before the person's click

@@ -12,7 +12,6 @@ from fraud_platform.settings import Settings
 from tests.failure.arena import SEED
 from tests.failure.through_dagster import kill_ingestion_under_traffic, verdict
 from tests.orchestration.live import (
-    AT_WORK,
     is_replaced,
     pid_at_work,
     pid_of,
@@ -20,6 +19,7 @@ from tests.orchestration.live import (
     seconds_until,
     status,
 )
+from tests.patience import AT_WORK
 
 # The heaviest trials take turns on one worker.
 pytestmark = [

@@ -22,7 +22,6 @@ from fraud_platform.topology import INGESTION
 from tests.failure.arena import SEED
 from tests.failure.through_dagster import traffic_for_ingestion, verdict
 from tests.orchestration.live import (
-    AT_WORK,
     is_replaced,
     most_at_once,
     pid_at_work,
@@ -32,6 +31,7 @@ from tests.orchestration.live import (
     status,
     working,
 )
+from tests.patience import AT_WORK
 
 # The heaviest trials take turns on one worker.
 pytestmark = [

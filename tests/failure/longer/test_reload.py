@@ -20,7 +20,6 @@ from tests.failure.evidence import LEDGER
 from tests.failure.plain import Topics, Where
 from tests.failure.through_dagster import traffic_for_ingestion, verdict
 from tests.orchestration.live import (
-    AT_WORK,
     is_replaced,
     live_stack,
     most_at_once,
@@ -29,6 +28,7 @@ from tests.orchestration.live import (
     seconds_until,
     status,
 )
+from tests.patience import AT_WORK
 
 # The heaviest trials take turns on one worker.
 pytestmark = [
