@@ -33,6 +33,7 @@ down: ## stop everything in order; the data stay
 test: $(STAMP) ## all tests, on real services of their own
 	@"$(VENV)/bin/python" -m pytest $(TEST_FLAGS)
 
+# Three lanes: what Dagster does, and two of storms; a third storm at a time leaves a broker no processor.
 test-failure: $(STAMP) ## the failure suite at full size: up to an hour (FRAUD_FAILURE_SIZE=0.1 for a quick look)
 	@"$(VENV)/bin/python" -m pytest -m long tests/failure/longer --numprocesses 3 --dist loadgroup
 

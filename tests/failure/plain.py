@@ -19,6 +19,8 @@ Position = tuple[int, int]
 
 OPEN_TRANSACTION_S = 20
 """Longer than the transaction of a dead process stays open."""
+ANSWER_S = 60.0
+"""Storms beside each other can hold a broker or a registry up for long."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +83,19 @@ class Topics:
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         name = self._where.prefix + topic
-        found = self._consumer.list_topics(name, timeout=10).topics[name]
+        found = self._consumer.list_topics(name, timeout=ANSWER_S).topics[name]
         assert found.error is None, f"{name}: {found.error}"
         return [TopicPartition(name, number) for number in sorted(found.partitions)]
 
     def ends(self, topic: str) -> dict[int, int]:
         """The last stable offset of each partition."""
         assigned = self.partitions(topic)
-        return {each.partition: self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in assigned}
+        return {each.partition: self._consumer.get_watermark_offsets(each, timeout=ANSWER_S)[1] for each in assigned}
 
     def written(self, topic: str) -> dict[int, int]:
         """The end of each partition, records of open transactions included."""
         assigned = self.partitions(topic)
-        return {each.partition: self._all.get_watermark_offsets(each, timeout=10)[1] for each in assigned}
+        return {each.partition: self._all.get_watermark_offsets(each, timeout=ANSWER_S)[1] for each in assigned}
 
     def read(self, topic: str, starts: Mapping[int, int] | None = None, *, wait: bool = True) -> list[Row]:
         """Every committed record from the beginning, or from `starts`, to the present end.
@@ -107,12 +109,12 @@ class Topics:
         assigned = self.partitions(topic)
         ends: dict[int, int] = {}
         for each in assigned:
-            low, ends[each.partition] = self._all.get_watermark_offsets(each, timeout=10)
+            low, ends[each.partition] = self._all.get_watermark_offsets(each, timeout=ANSWER_S)
             each.offset = max(low, starts.get(each.partition, low))
         self._consumer.assign(assigned)
         open_partitions = {each.partition for each in assigned}
         while open_partitions:
-            message = self._consumer.poll(OPEN_TRANSACTION_S)
+            message = self._consumer.poll(OPEN_TRANSACTION_S + ANSWER_S)
             assert message is not None, f"{topic} sends nothing"
             error = message.error()
             if error is None:
@@ -130,7 +132,7 @@ class Topics:
         magic, schema_id = struct.unpack_from(">bI", value)
         assert magic == 0
         if schema_id not in self._schemas:
-            reply = requests.get(f"{self._where.registry}/schemas/ids/{schema_id}", timeout=10)
+            reply = requests.get(f"{self._where.registry}/schemas/ids/{schema_id}", timeout=ANSWER_S)
             self._schemas[schema_id] = fastavro.parse_schema(json.loads(reply.json()["schema"]))
         decoded: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
         return decoded
@@ -142,8 +144,9 @@ def committed_offsets(where: Where, group: str, topic: str) -> dict[int, int]:
     # A reader of committed data would wait for the end of a transaction that holds offsets.
     consumer = Consumer({**properties, "enable.auto.commit": False, "isolation.level": "read_uncommitted"})
     try:
-        count = len(consumer.list_topics(where.prefix + topic, timeout=10).topics[where.prefix + topic].partitions)
-        found = _ask(lambda: consumer.committed([TopicPartition(where.prefix + topic, n) for n in range(count)], 10))
+        name = where.prefix + topic
+        count = len(consumer.list_topics(name, timeout=ANSWER_S).topics[name].partitions)
+        found = _ask(lambda: consumer.committed([TopicPartition(name, n) for n in range(count)], ANSWER_S))
     finally:
         consumer.close()
     return {each.partition: each.offset for each in found if each.offset >= 0}

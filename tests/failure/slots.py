@@ -136,7 +136,8 @@ class Slots:
                 return
             present = self.processes[name]
             present.send_signal(signal.SIGTERM)
-            assert _leave(present, time.monotonic() + timeout_s) == 0
+            # 1 = fenced: the one that was awake again got in before it, while the machine stood still.
+            assert _leave(present, time.monotonic() + timeout_s) in {0, 1}, self.log()
             self.processes[name] = self._start(name)
 
     @property

@@ -10,7 +10,9 @@ from tests.failure.evidence import READS
 from tests.failure.flaky_validator import flaky_validator
 from tests.failure.longer.conftest import kept_its_word
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("storms-2"),
+]  # fmt: skip
 
 FLAKY_S = 300
 FEW_CALLS = 1.3

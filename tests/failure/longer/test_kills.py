@@ -6,7 +6,9 @@ from tests.failure.arena import arena
 from tests.failure.longer.conftest import kept_its_word
 from tests.failure.plan import EVERY_POINT, KILL, OUTLIVE, Stop, Stops
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("storms-1"),
+]  # fmt: skip
 
 DEAD_FOR_ALL_S = 25.0
 """Longer than a transaction and a session last together."""

@@ -7,7 +7,9 @@ import pytest
 from tests.failure.arena import arena
 from tests.failure.longer.conftest import kept_its_word
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("storms-2"),
+]  # fmt: skip
 
 BROKER_DOWN_S = (3, 7, 11, 15, 20)
 BROKER_BACK_S = 300.0

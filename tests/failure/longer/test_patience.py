@@ -44,6 +44,7 @@ class SlowValidator(FlakyValidator):
         return super().behave(seen, connection)
 
 
+@pytest.mark.xdist_group("storms-2")
 def test_a_batch_that_takes_longer_than_the_poll_interval_is_not_repeated(folder, sized, note) -> None:
     """Another slot gets the partitions meanwhile."""
     rounds, slow = sized(6), list[SlowValidator]()

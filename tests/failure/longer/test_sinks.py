@@ -14,7 +14,9 @@ from tests.failure.plain import Topics, Where
 from tests.failure.plan import OUTLIVE, Stop
 from tests.failure.watching import PATIENCE_S, seconds_until
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("storms-1"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("stage", "point"), [("lake", "after_s3_put"), ("documents", "after_mongo_write")])

@@ -20,7 +20,9 @@ from tests.failure.plain import Topics, Where
 from tests.failure.plan import Stop
 from tests.failure.watching import seconds_until
 
-pytestmark = [pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000)]
+pytestmark = [
+    pytest.mark.services, pytest.mark.long, pytest.mark.timeout(3000), pytest.mark.xdist_group("storms-2"),
+]  # fmt: skip
 
 TOO_LATE_S = 12.0
 """Longer than a commit is waited for, and than a transaction lasts."""
