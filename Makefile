@@ -12,6 +12,9 @@ BENCH ?=
 # Three on two cores: much of the time is spent waiting.
 TEST_FLAGS ?= --numprocesses 3 --dist loadfile
 
+# Where the shell forbids it, each of the suite's hundreds of processes would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # One line that says what pip is at; silent when nobody watches.
 define PROGRESS
 tty && /^ *(Collecting|Downloading|Installing)/ { printf "\r\033[K%.78s", $$0; fflush() }
