@@ -1,0 +1,145 @@
+"""What is remembered of one account, and its one bounded record."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fraud_platform.rules.duration import Duration
+from fraud_platform.rules.parameters import write
+from fraud_platform.rules.rule_set import digest
+from fraud_platform.rules.track import ALWAYS, Track
+from fraud_platform.rules.window import Window, mark
+
+REPEAT = Duration(24 * 3_600_000_000)
+"""A transaction id comes again within this span of event time: a duplicate."""
+
+IDS = 4096
+"""Most transaction ids remembered per account; the oldest quarter goes when there are more."""
+
+_FORMAT = 1
+_SMALL = 2**63
+
+
+class AccountState:
+    """`watermark`: newest event time; `seen`: event time by the mark of each accepted id; one track per window."""
+
+    __slots__ = ("seen", "tracks", "watermark")
+
+    def __init__(self, tracks: list[Track]) -> None:
+        self.watermark: int | None = None
+        self.seen: dict[int, int] = {}
+        self.tracks = tracks
+
+
+class Layout:
+    """The windows of a rule set, and what is kept for them; shared by all accounts."""
+
+    def __init__(self, windows: Sequence[Window], lateness: Duration) -> None:
+        self.windows = tuple(windows)
+        self.lateness = lateness
+        self.ids = tuple(mark(digest(write(window))) for window in self.windows)
+        self.repeat_span = int(REPEAT) + int(lateness)
+        self.longest = max([int(REPEAT), *(int(window.duration) for window in self.windows)]) + int(lateness)
+
+    def new(self) -> AccountState:
+        """The state of an account that nobody has seen yet."""
+        return AccountState([Track() for _ in self.windows])
+
+    def dump(self, state: AccountState) -> bytes:
+        """The state as one record; equal histories give equal bytes."""
+        watermark = state.watermark
+        if watermark is None:
+            return _encode((_FORMAT, None, [], {}))
+        forget_ids(state, watermark - self.repeat_span)
+        tracks = {}
+        for identity, window, track in zip(self.ids, self.windows, state.tracks, strict=True):
+            track.forget(watermark - int(window.duration) - int(self.lateness))
+            floor = None if track.floor == ALWAYS else track.floor
+            tracks[identity] = (floor, _steps(track.times), track.counts, _portable(track.values))
+        seen = sorted((at, identity) for identity, at in state.seen.items())
+        ids = [_steps([at for at, _ in seen]), [identity for _, identity in seen]]
+        return _encode((_FORMAT, watermark, ids, dict(sorted(tracks.items()))))
+
+    def load(self, record: bytes) -> AccountState:
+        """The state behind a record, of this rule set or another.
+
+        Windows that this rule set does not know are dropped; those that the record does not know begin to fill
+        at its watermark, and what they miss is reported as partial.
+
+        Raises:
+            ValueError: the bytes are no record of this format.
+        """
+        version, watermark, ids, tracks = _decoded(record)
+        if version != _FORMAT:
+            raise ValueError(f"the account's record has format {version}, this version reads {_FORMAT}")
+        state = self.new()
+        state.watermark = watermark
+        if watermark is None:
+            return state
+        state.seen = dict(zip(ids[1], _sums(ids[0]), strict=True))
+        for place, identity in enumerate(self.ids):
+            state.tracks[place] = _track(tracks[identity]) if identity in tracks else Track(floor=watermark)
+        return state
+
+    def expires_at(self, state: AccountState) -> int | None:
+        """Event time (microseconds) from which on nothing of the state can matter to an event on time."""
+        return None if state.watermark is None else state.watermark + self.longest
+
+
+def is_repeat(state: AccountState, transaction_id: str, at: int, *, oldest: int) -> bool:
+    """Whether the id was accepted within 24 h of event time, or else note it."""
+    identity = mark(transaction_id)
+    before = state.seen.get(identity)
+    if before is not None and before > oldest and abs(at - before) < REPEAT:
+        return True
+    if at > oldest:
+        state.seen[identity] = at
+        if len(state.seen) > IDS:
+            forget_ids(state, oldest)
+        if len(state.seen) > IDS:
+            newest = sorted((at, identity) for identity, at in state.seen.items())[IDS // 4 :]
+            state.seen = {identity: at for at, identity in newest}
+    return False
+
+
+def forget_ids(state: AccountState, oldest: int) -> None:
+    """Drop the ids that are not kept any more."""
+    state.seen = {identity: at for identity, at in state.seen.items() if at > oldest}
+
+
+_Kept = tuple[int | None, list[int], list[int], list[int | str]]
+_Record = tuple[int, int | None, list[list[int]], dict[int, _Kept]]
+_encode = msgspec.msgpack.Encoder().encode
+_decoder: msgspec.msgpack.Decoder[_Record] = msgspec.msgpack.Decoder(_Record)
+
+
+def _decoded(record: bytes) -> _Record:
+    try:
+        return _decoder.decode(record)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"the account's record cannot be read: {error}") from None
+
+
+def _track(kept: _Kept) -> Track:
+    floor, steps, counts, values = kept
+    track = Track(ALWAYS if floor is None else floor)
+    track.times, track.counts, track.values = _sums(steps), counts, [int(value) for value in values]
+    return track
+
+
+def _steps(times: Sequence[int]) -> list[int]:
+    """Differences: small numbers take few bytes."""
+    return [at - before for before, at in zip([0, *times[:-1]], times, strict=True)]
+
+
+def _sums(steps: Sequence[int]) -> list[int]:
+    times, at = [], 0
+    for step in steps:
+        at += step
+        times.append(at)
+    return times
+
+
+def _portable(values: Sequence[int]) -> list[int | str]:
+    """MessagePack holds 64 bits; larger sums travel as text."""
+    return [value if -_SMALL <= value < 2 * _SMALL else str(value) for value in values]

@@ -1,0 +1,34 @@
+"""HIGH_TRANSACTION_AMOUNT: a large sum on either side of the account, or on one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from fraud_platform.rules.indexed import AtLeast, Indexed
+from fraud_platform.rules.parameters import Money
+from fraud_platform.rules.window import NumberField
+
+
+class Side(StrEnum):
+    """Which side of a statement line is looked at."""
+
+    EITHER = "EITHER"
+    DEPOSIT = "DEPOSIT"
+    WITHDRAWAL = "WITHDRAWAL"
+
+
+_FIELDS: dict[Side, NumberField] = {Side.EITHER: "amount", Side.DEPOSIT: "deposit", Side.WITHDRAWAL: "withdrawal"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HighTransactionAmount(Indexed):
+    """The amount reaches a limit, inclusive."""
+
+    at_least: Annotated[Money, msgspec.Meta(description="Smallest amount that hits, in major units.")]
+    side: Annotated[Side, msgspec.Meta(description="EITHER is the larger of both sides.")] = Side.EITHER
+
+    def test(self) -> AtLeast:
+        """The amount of that side against the limit."""
+        return AtLeast(_FIELDS[self.side], self.at_least)

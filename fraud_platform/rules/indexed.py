@@ -1,0 +1,156 @@
+"""Tests that the engine answers for all rules at once; each can also be applied alone, with the same result."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from fraud_platform.core.decisions import canonical
+from fraud_platform.rules.criterion import Criterion, Finding, History, Match, Unclear
+from fraud_platform.rules.event import Event, number, scaled, text, unscaled
+from fraud_platform.rules.window import Aggregate, Kind, NumberField, TextField, Window
+
+
+class Function(StrEnum):
+    """What is computed over a window, the current transaction included."""
+
+    COUNT = "COUNT"
+    SUM = "SUM"
+    AVG = "AVG"
+    MIN = "MIN"
+    MAX = "MAX"
+    DISTINCT = "DISTINCT"
+
+    @property
+    def kind(self) -> Kind:
+        """What the window has to keep for it."""
+        return Kind.SUM if self is Function.AVG else Kind(self.value)
+
+    @property
+    def is_money(self) -> bool:
+        """Whether its result is money, and not a number of something."""
+        return self not in {Function.COUNT, Function.DISTINCT}
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """A function's value over a window: `low` and `high` are its floor and ceiling in whole units."""
+
+    low: int
+    high: int
+    count: int
+    is_partial: bool
+
+
+def missing(field: str) -> Unclear:
+    """The finding when an event lacks `field`."""
+    return Unclear(f"the transaction has no {field}")
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Money in `field` reaches `limit`."""
+
+    field: NumberField
+    limit: Decimal
+
+    def evaluate(self, event: Event) -> Finding:
+        """Compare exactly."""
+        found = number(event, self.field)
+        if found is None:
+            return missing(self.field)
+        return Match(observed=canonical(found), limit=canonical(self.limit)) if found >= self.limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The text in `field` is one of `words`."""
+
+    field: TextField
+    words: frozenset[str]
+
+    def evaluate(self, event: Event) -> Finding:
+        """Compare letter by letter, surrounding blanks apart."""
+        found = text(event, self.field)
+        if found is None:
+            return missing(self.field)
+        return Match(observed=found) if found in self.words else None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLimit:
+    """`function` over `window`, this event included, is at least (or at most) `limit`."""
+
+    window: Window
+    function: Function
+    limit: Decimal
+    at_most: bool
+
+    @property
+    def units(self) -> int:
+        """The limit as `reading` counts: 1e-9 of money, or a plain number."""
+        return scaled(self.limit) if self.function.is_money else int(self.limit)
+
+    def evaluate(self, history: History) -> Finding:
+        """Ask the history and compare exactly."""
+        seen = history.over(self.window)
+        if not isinstance(seen, Aggregate):
+            return seen
+        read = reading(self.function, seen)
+        if (read.high > self.units) if self.at_most else (read.low < self.units):
+            return None
+        return Match(
+            observed=shown(self.function, read.low),
+            limit=canonical(self.limit),
+            window=self.window.duration.iso,
+            contributing_count=read.count,
+            is_partial=read.is_partial,
+        )
+
+
+class Indexed(Criterion):
+    """A criterion that is one of the tests above; the engine then never asks its rules one by one."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def test(self) -> AtLeast | OneOf | WindowLimit:
+        """The test that the parameters describe."""
+
+    def windows(self) -> Sequence[Window]:
+        """The window of the test, if it has one."""
+        test = self.test()
+        return (test.window,) if isinstance(test, WindowLimit) else ()
+
+    def evaluate(self, event: Event, history: History) -> Finding:
+        """Apply the test alone."""
+        test = self.test()
+        return test.evaluate(history) if isinstance(test, WindowLimit) else test.evaluate(event)
+
+
+def reading(function: Function, seen: Aggregate) -> Reading:
+    """The function's value with the current event in it; exact, a mean as its floor and ceiling."""
+    count = seen.count + 1
+    high: int | None = None
+    match function:
+        case Function.COUNT:
+            low = count
+        case Function.DISTINCT:
+            low = len(seen.marks) + (seen.own not in seen.marks)
+        case Function.AVG:
+            total = (seen.value or 0) + seen.own
+            low, high = total // count, -(-total // count)
+        case Function.SUM:
+            low = (seen.value or 0) + seen.own
+        case Function.MIN:
+            low = seen.own if seen.value is None else min(seen.value, seen.own)
+        case Function.MAX:
+            low = seen.own if seen.value is None else max(seen.value, seen.own)
+    return Reading(low, low if high is None else high, count, seen.is_partial)
+
+
+def shown(function: Function, units: int) -> str:
+    """The value as a decision shows it; a mean is cut after nine digits, the comparison was exact."""
+    return canonical(unscaled(units)) if function.is_money else str(units)
