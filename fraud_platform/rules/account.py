@@ -1,6 +1,7 @@
 """What is remembered of one account, and its one bounded record."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -129,7 +130,7 @@ def _track(kept: _Kept) -> Track:
 
 def _steps(times: Sequence[int]) -> list[int]:
     """Differences: small numbers take few bytes."""
-    return [at - before for before, at in zip([0, *times[:-1]], times, strict=True)]
+    return [at - before for before, at in pairwise([0, *times])]
 
 
 def _sums(steps: Sequence[int]) -> list[int]:

@@ -12,8 +12,11 @@ from fraud_platform.rules.window import Aggregate, Kind
 CELLS = 256
 """Most cells of a window and account; up to here every edge is exact to the microsecond."""
 
-LEFT = 128
-"""Cells that are left after the oldest had to go."""
+MOST_AFTER, LEFT = 192, 128
+"""When joining leaves more cells than the first, the oldest go until the second are left.
+
+Both are above `PARTS` and the largest limit of DISTINCT, so nothing goes that a transaction on time and in order needs.
+"""
 
 PARTS = 64
 """Resolution of a window that holds more than `CELLS` transactions."""
@@ -53,9 +56,9 @@ class Track:
             self.forget(oldest)
         if len(times) > CELLS:
             self._coarsen(kind, max(1, duration // PARTS))
-            if len(times) > CELLS - LEFT // 2:
-                self.floor = times[-LEFT - 1]
-                self._keep(len(times) - LEFT)
+            if len(self.times) > MOST_AFTER:
+                self.floor = self.times[-LEFT - 1]
+                self._keep(len(self.times) - LEFT)
 
     def read(self, kind: Kind, at: int, *, own: int, oldest: int, duration: int) -> Aggregate:
         """What lies in `(at - duration, at]`, and the nearest neighbour."""

@@ -1,0 +1,138 @@
+"""The engine against brute force, on histories that hypothesis makes as awkward as it can."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fraud_platform.core.decisions import Decision
+from fraud_platform.rules.engine import Engine
+from fraud_platform.rules.event import Event
+from fraud_platform.rules.track import CELLS
+from tests.rules.building import DAY, NOON, SECOND, event, observed, rule, rule_set
+from tests.rules.oracle import Verdict, verdicts
+
+LISTS = """
+lateness: 36h
+lists:
+  bad:
+    accounts: [{value: C-1, expires: "2026-01-02T12:00:05"}, C-2]
+"""
+RULES = rule_set(
+    rule("HIGH_TRANSACTION_AMOUNT", "at_least: 50", id="high"),
+    rule("HIGH_TRANSACTION_AMOUNT", "at_least: 50.000000001, side: DEPOSIT", id="high-deposit", action="ALLOW"),
+    rule("HIGH_TRANSACTION_AMOUNT", "at_least: 99, side: WITHDRAWAL", id="higher", action="BLOCK"),
+    rule("SPECIFIC_SECTOR", "sectors: [Other, Travel]", id="sector", action="BLOCK"),
+    rule("SPECIFIC_SECTOR", "sectors: [Other]", id="sector-2"),
+    rule("SMALL_INTERVAL", "within: 10s", id="interval"),
+    rule("SMALL_INTERVAL", "within: 1ms", id="interval-2"),
+    rule("LISTED", "list: bad, fields: [counterparty_account]", id="listed"),
+    rule("RATIO_TO_HISTORY", "ratio: 2.5, window: 1d, min_count: 2", id="ratio"),
+    rule("RATIO_TO_HISTORY", "ratio: 0.5, window: 20s, min_count: 1", id="ratio-2"),
+    rule("WINDOW_AGGREGATE", "function: COUNT, window: 10s, at_least: 3", id="count"),
+    rule("WINDOW_AGGREGATE", "function: COUNT, window: 10s, at_least: 4", id="count-2"),
+    rule("WINDOW_AGGREGATE", "function: COUNT, window: 24h, at_most: 2", id="count-few"),
+    rule("WINDOW_AGGREGATE", "function: COUNT, field: balance, window: 24h, at_least: 2", id="count-field"),
+    rule("WINDOW_AGGREGATE", "function: SUM, field: amount, window: 10s, at_least: 100", id="sum"),
+    rule("WINDOW_AGGREGATE", "function: AVG, field: amount, window: 10s, at_least: 33.333333333", id="mean"),
+    rule("WINDOW_AGGREGATE", "function: AVG, field: balance, window: 1h, at_most: -0.333333333", id="mean-low"),
+    rule("WINDOW_AGGREGATE", "function: MIN, field: balance, window: 1d, at_most: 0", id="least"),
+    rule("WINDOW_AGGREGATE", "function: MAX, field: amount, window: 1d, at_least: 60", id="most"),
+    rule("WINDOW_AGGREGATE", "function: DISTINCT, field: sector, window: 20s, at_least: 2", id="distinct"),
+    rule("WINDOW_AGGREGATE", "function: DISTINCT, field: amount, window: 1d, at_least: 3", id="distinct-2"),
+    rule(
+        "WINDOW_AGGREGATE",
+        "function: SUM, field: amount, window: 1d, at_least: 60,"
+        " filter: [{field: sector, one_of: [Food, Other]}, {field: balance, at_least: -1, at_most: 50}]",
+        id="filtered",
+    ),
+    rule("HIGH_TRANSACTION_AMOUNT", "at_least: 0", id="off", enabled="false"),
+    head=LISTS,
+)
+_moments = st.builds(
+    lambda day, second, micro: NOON + day * DAY // 2 + second * SECOND + micro,
+    st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 8]),
+    st.sampled_from([0, 1, 5, 9, 10, 11, 20, 30]),
+    st.sampled_from([0, 0, 0, -1, 1]),
+)
+_money = st.sampled_from([Decimal(text) for text in ("0", "0.000000001", "10", "33.333333333", "50", "99.5", "100")])
+_balances = st.sampled_from([None, Decimal("-1"), Decimal(0), Decimal(50), Decimal("50.000000001")])
+_events = st.builds(
+    Event,
+    transaction_id=st.integers(0, 25).map(str),
+    account=st.just("A-1"),
+    at=_moments,
+    amount=st.none() | _money,
+    deposit=st.none() | _money,
+    withdrawal=_money,
+    balance=_balances,
+    sector=st.sampled_from(["Food", "Other", "Travel", None]),
+    counterparty_account=st.sampled_from([None, "c 1", "C-1", "C-2", "C-3"]),
+)
+_ENGINE = Engine(RULES)
+_thorough = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@_thorough
+@given(st.lists(_events, max_size=25))
+def test_every_decision_is_what_brute_force_says(events: Sequence[Event]) -> None:
+    state = _ENGINE.layout.new()
+    assert [_plain(_ENGINE.judge(each, state).decision) for each in events] == _expected(events)
+
+
+@_thorough
+@given(st.lists(_events, max_size=20), st.sets(st.integers(0, 20)))
+def test_a_restored_account_decides_like_an_undisturbed_one(events: Sequence[Event], stops: set[int]) -> None:
+    """Whenever the process dies, the record of the last event is all that is needed."""
+    undisturbed, restored = _ENGINE.layout.new(), _ENGINE.layout.new()
+    for place, each in enumerate(events):
+        if place in stops:
+            restored = _ENGINE.layout.load(_ENGINE.layout.dump(restored))
+        assert _ENGINE.judge(each, restored) == _ENGINE.judge(each, undisturbed)
+    assert _ENGINE.layout.dump(restored) == _ENGINE.layout.dump(undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("span", [1800, 4 * 3600])
+def test_a_busy_account_is_off_by_less_than_a_64th_of_the_window(seed: int, span: int) -> None:
+    """In order, more than 256 transactions: between the exact sums of the window and of one a 64th longer."""
+    rules = Engine(rule_set(rule("WINDOW_AGGREGATE", "function: SUM, field: amount, window: 1h, at_least: 0")))
+    state, draw, longer = rules.layout.new(), Random(seed), 3600 + 3600 / 64
+    past: list[tuple[int, int]] = []
+    for second in sorted(draw.randrange(span) for _ in range(3 * CELLS)):
+        past.append((second, draw.randrange(1000)))
+        found = rules.judge(event(second, str(past[-1][1])), state).decision
+        total = Decimal(observed(found)[0] or "")
+        exact = sum(each for at, each in past if at > second - 3600)
+        assert exact <= total <= sum(each for at, each in past if at > second - longer)
+        assert len(state.tracks[0].times) <= CELLS
+
+
+def _expected(events: Sequence[Event]) -> list[Verdict]:
+    return [verdict and (verdict[0], _rounded(verdict[1]), verdict[2]) for verdict in verdicts(RULES, events)]
+
+
+def _plain(decision: Decision | None) -> Verdict:
+    """The engine's decision in the oracle's words."""
+    if decision is None:
+        return None
+    hits = {hit.rule_id: (hit.observed, hit.contributing_count, hit.late) for hit in decision.hits}
+    return decision.action.value, _rounded(hits), {each.rule_id for each in decision.not_evaluable}
+
+
+def _rounded(hits: dict[str, tuple[object, int, bool]]) -> dict[str, tuple[object, int, bool]]:
+    """A mean or ratio is shown cut after nine digits; everything else is exact."""
+    return {name: (_value(value), count, late) for name, (value, count, late) in hits.items()}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, str) and "listed" in value:
+        return "listed"
+    if isinstance(value, str) and not value.lstrip("-").replace(".", "").isdigit():
+        return value
+    units = Fraction(value) * 10**9 if isinstance(value, str | Decimal | int | Fraction) else 0
+    return units.numerator // units.denominator
