@@ -47,6 +47,16 @@ def test_the_core_is_pure(path: Path) -> None:
     assert own <= {"core", "errors", "topology"}
 
 
+@pytest.mark.parametrize("path", under("rules"), ids=name)
+def test_the_rule_engine_is_pure(path: Path) -> None:
+    """It follows from the rule set and the account's past alone; `files.py` may read a rule set from disk."""
+    roots = {module.split(".")[0] for module in imports(path)}
+    assert not roots & IMPURE
+    own = {module.split(".")[1] for module in imports(path) if module.startswith("fraud_platform.")}
+    assert own <= {"core", "rules", "errors"}
+    assert "pathlib" not in roots or path.name == "files.py"
+
+
 @pytest.mark.parametrize("path", [path for path in MODULES if path not in under("adapters", "local")], ids=name)
 def test_clients_are_imported_by_adapters_alone(path: Path) -> None:
     assert not {module.split(".")[0] for module in imports(path)} & CLIENTS

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import idle, ingestion, latency, memory, validator, whole
+from tests.bench import idle, ingestion, latency, memory, rules, validator, whole
 from tests.bench.place import Site, machine, site
 
 BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
@@ -15,6 +15,7 @@ BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
     "drain": whole.drain,
     "latency": latency.latency,
     "validator": validator.validator,
+    "rules": rules.rules,
     "idle": idle.idle,
     "memory": memory.memory,
 }

@@ -98,9 +98,7 @@ def _target(name: str) -> float:
 
 
 def _amount(number: int, limit: str) -> str:
-    return (
-        f"{{id: a-{number}, criterion: HIGH_TRANSACTION_AMOUNT, action: REVIEW, parameters: {{at_least: {limit}}}}}"
-    )
+    return f"{{id: a-{number}, criterion: HIGH_TRANSACTION_AMOUNT, action: REVIEW, parameters: {{at_least: {limit}}}}}"
 
 
 def _made(rules: object) -> RuleSet:

@@ -43,7 +43,9 @@ def test_distinct_values_are_told_apart_up_to_the_largest_limit() -> None:
 
 def test_equal_windows_of_several_rules_are_kept_once() -> None:
     other = rule("WINDOW_AGGREGATE", "function: AVG, field: amount, window: 60m, at_least: 1", id="mean")
-    disabled = rule("WINDOW_AGGREGATE", "function: MAX, field: amount, window: 9h, at_least: 1", id="m", enabled="false")
+    disabled = rule(
+        "WINDOW_AGGREGATE", "function: MAX, field: amount, window: 9h, at_least: 1", id="m", enabled="false"
+    )
     assert len(engine(SUM, other, disabled).layout.windows) == 1
 
 

@@ -29,6 +29,11 @@ class HighTransactionAmount(Indexed):
     at_least: Annotated[Money, msgspec.Meta(description="Smallest amount that hits, in major units.")]
     side: Annotated[Side, msgspec.Meta(description="EITHER is the larger of both sides.")] = Side.EITHER
 
+    def __post_init__(self) -> None:
+        """Refuse a limit that every transaction reaches."""
+        if self.at_least < 0:
+            raise ValueError("at_least is not negative")
+
     def test(self) -> AtLeast:
         """The amount of that side against the limit."""
         return AtLeast(_FIELDS[self.side], self.at_least)
