@@ -33,11 +33,17 @@ class AccountState:
 
 
 class Layout:
-    """The windows of a rule set, and what is kept for them; shared by all accounts."""
+    """The windows of a rule set, and what is kept for them; shared by all accounts.
+
+    `plans` holds each window with its kind, its duration and how long it keeps a transaction, in microseconds.
+    """
 
     def __init__(self, windows: Sequence[Window], lateness: Duration) -> None:
         self.windows = tuple(windows)
         self.lateness = lateness
+        self.plans = tuple(
+            (window, window.kind, int(window.duration), int(window.duration) + int(lateness)) for window in self.windows
+        )
         self.ids = tuple(mark(digest(write(window))) for window in self.windows)
         self.repeat_span = int(REPEAT) + int(lateness)
         self.longest = max([int(REPEAT), *(int(window.duration) for window in self.windows)]) + int(lateness)
@@ -53,8 +59,8 @@ class Layout:
             return _encode((_FORMAT, None, [], {}))
         forget_ids(state, watermark - self.repeat_span)
         tracks = {}
-        for identity, window, track in zip(self.ids, self.windows, state.tracks, strict=True):
-            track.forget(watermark - int(window.duration) - int(self.lateness))
+        for identity, (_, _, _, kept), track in zip(self.ids, self.plans, state.tracks, strict=True):
+            track.forget(watermark - kept)
             floor = None if track.floor == ALWAYS else track.floor
             tracks[identity] = (floor, _steps(track.times), track.counts, _portable(track.values))
         seen = sorted((at, identity) for identity, at in state.seen.items())

@@ -88,7 +88,7 @@ class WindowGroup(Group):
 
     def find(self, event: Event, moment: Moment, findings: Findings, *, late: bool) -> None:
         """Compute the function once, then one binary search for all rules."""
-        seen = moment.at_place(self._place)
+        seen = moment.answers[self._place]
         if isinstance(seen, Unclear):
             findings[1].extend(_all_unclear((rule for rule, _ in self._ordered), seen))
         if not isinstance(seen, Aggregate):

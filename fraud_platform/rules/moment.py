@@ -1,65 +1,57 @@
 """One event before one account: what the windows held just before it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.criterion import Unclear
 from fraud_platform.rules.event import Event
 from fraud_platform.rules.indexed import missing
-from fraud_platform.rules.window import Aggregate, Window
+from fraud_platform.rules.track import Track
+from fraud_platform.rules.window import Aggregate, Kind, Window
 
 NO_HISTORY = Unclear("the account's history is not kept here")
 NO_TIME = Unclear("the transaction has no time")
 
 
 class Moment:
-    """The engine's `History`: answers are computed once, whoever asks."""
+    """The engine's `History`: every window is read once, whoever asks, before the event joins it."""
 
-    __slots__ = ("_answers", "_at", "_event", "_layout", "_places", "_state", "_watermark")
+    __slots__ = ("_at", "_event", "_layout", "_owns", "_places", "_state", "_watermark", "answers")
 
     def __init__(self, event: Event, state: AccountState | None, layout: Layout, places: Mapping[Window, int]) -> None:
         self._event, self._state, self._layout, self._places = event, state, layout, places
         self._at = event.at or 0
         known = state.watermark if state is not None else None
-        self._watermark = self._at if known is None else max(known, self._at)
-        self._answers: list[Aggregate | Unclear | bool | None] = [False] * len(places)
+        self._watermark = self._at if known is None or known < self._at else known
+        self._owns: dict[str | None, int | None] = {}
+        self.answers: Sequence[Aggregate | Unclear | None]
+        if state is None or event.at is None:
+            self.answers = [NO_HISTORY if state is None else NO_TIME] * len(places)
+        else:
+            self.answers = [self._read(*plan, track) for plan, track in zip(layout.plans, state.tracks, strict=True)]
 
     def over(self, window: Window) -> Aggregate | Unclear | None:
         """See `criterion.History.over`."""
-        return self.at_place(self._places[window])
-
-    def at_place(self, place: int) -> Aggregate | Unclear | None:
-        """The same by the window's place in the layout."""
-        answer = self._answers[place]
-        if isinstance(answer, bool):
-            answer = self._answers[place] = self._ask(place)
-        return answer
+        return self.answers[self._places[window]]
 
     def remember(self) -> None:
         """Let every window that admits the event keep it; after all rules have seen what was before."""
         if self._state is None or self._event.at is None:
             return
-        for place, (window, track) in enumerate(zip(self._layout.windows, self._state.tracks, strict=True)):
-            answer = self.at_place(place)
+        self._state.watermark = watermark = self._watermark
+        for answer, (_, kind, duration, kept), track in zip(
+            self.answers, self._layout.plans, self._state.tracks, strict=True
+        ):
             if isinstance(answer, Aggregate):
-                oldest = self._oldest(window)
-                track.add(window.kind, self._at, answer.own, oldest=oldest, duration=window.duration)
-        self._state.watermark = self._watermark
+                track.add(kind, self._at, answer.own, watermark - kept, duration)
 
-    def _ask(self, place: int) -> Aggregate | Unclear | None:
-        if self._state is None:
-            return NO_HISTORY
-        if self._event.at is None:
-            return NO_TIME
-        window = self._layout.windows[place]
-        admitted = window.admits(self._event) if window.where else True
-        if admitted is not True:
-            return missing(admitted) if admitted else None
-        own = window.contribution(self._event)
+    def _read(self, window: Window, kind: Kind, duration: int, kept: int, track: Track) -> Aggregate | Unclear | None:
+        if window.where:
+            admitted = window.admits(self._event)
+            if admitted is not True:
+                return missing(admitted) if admitted else None
+        field, owns = window.field, self._owns
+        own = owns[field] if field in owns else owns.setdefault(field, window.contribution(self._event))
         if own is None:
-            return missing(window.field or "")
-        track = self._state.tracks[place]
-        return track.read(window.kind, self._at, own=own, oldest=self._oldest(window), duration=window.duration)
-
-    def _oldest(self, window: Window) -> int:
-        return self._watermark - window.duration - self._layout.lateness
+            return missing(field or "")
+        return track.read(kind, self._at, own, self._watermark - kept, duration)

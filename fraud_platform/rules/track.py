@@ -24,11 +24,15 @@ PARTS = 64
 ALWAYS = -(2**62)
 """Before every event: nothing is missing."""
 
-_NONE: frozenset[int] = frozenset()
+_NO_MARKS: frozenset[int] = frozenset()
+_COUNT, _SUM, _MIN, _DISTINCT = Kind.COUNT, Kind.SUM, Kind.MIN, Kind.DISTINCT
 
 
 class Track:
-    """Times (microseconds, ascending), transactions and value of each cell; `floor`: nothing older is known."""
+    """Cells by time (microseconds, ascending); `floor`: nothing at or before it is known.
+
+    `values` is empty for COUNT; `counts` is empty while every cell is a single transaction.
+    """
 
     __slots__ = ("counts", "floor", "times", "values")
 
@@ -38,84 +42,75 @@ class Track:
         self.counts: list[int] = []
         self.values: list[int] = []
 
-    def add(self, kind: Kind, at: int, value: int, *, oldest: int, duration: int) -> None:
+    def add(self, kind: Kind, at: int, value: int, oldest: int, duration: int) -> None:
         """Keep one transaction; `oldest` is the last moment that is no longer kept."""
         if at <= oldest or at <= self.floor:
             return
         times = self.times
-        if not times or at >= times[-1]:
-            times.append(at)
-            self.counts.append(1)
-            self.values.append(value)
-        else:
-            place = bisect_right(times, at)
-            times.insert(place, at)
-            self.counts.insert(place, 1)
+        place = len(times) if not times or at >= times[-1] else bisect_right(times, at)
+        times.insert(place, at)
+        if kind is not _COUNT:
             self.values.insert(place, value)
+        if self.counts:
+            self.counts.insert(place, 1)
         if times[0] <= oldest:
             self.forget(oldest)
         if len(times) > CELLS:
             self._coarsen(kind, max(1, duration // PARTS))
             if len(self.times) > MOST_AFTER:
                 self.floor = self.times[-LEFT - 1]
-                self._keep(len(self.times) - LEFT)
+                self._drop(len(self.times) - LEFT)
 
-    def read(self, kind: Kind, at: int, *, own: int, oldest: int, duration: int) -> Aggregate:
-        """What lies in `(at - duration, at]`, and the nearest neighbour."""
-        start = max(at - duration, oldest)
-        partial = at - duration < max(self.floor, oldest)
+    def read(self, kind: Kind, at: int, own: int, oldest: int, duration: int) -> Aggregate:
+        """What lies in `(at - duration, at]`, and for COUNT the nearest neighbour."""
+        start = at - duration
+        is_partial = start < oldest or start < self.floor
         times = self.times
         if not times:
-            return Aggregate(0, None, own=own, marks=_NONE, gap=None, is_partial=partial)
+            return Aggregate(0, None, own, _NO_MARKS, None, is_partial)
+        start = max(start, oldest)
         end = len(times) if at >= times[-1] else bisect_right(times, at)
         begin = 0 if times[0] > start else bisect_right(times, start)
-        gap = at - times[end - 1] if end > begin else duration
-        if end < len(times):
-            gap = min(gap, times[end] - at)
-        values, marks = self.values[begin:end], _NONE
-        if kind is Kind.DISTINCT:
+        count = sum(self.counts[begin:end]) if self.counts else max(0, end - begin)
+        if kind is _COUNT:
+            return Aggregate(count, count, own, _NO_MARKS, self._gap(at, begin, end, duration), is_partial)
+        values = self.values[begin:end]
+        if kind is _DISTINCT:
             marks = frozenset(values)
-        return Aggregate(
-            sum(self.counts[begin:end]),
-            len(marks) if kind is Kind.DISTINCT else reduced(kind, values),
-            own=own,
-            marks=marks,
-            gap=gap if gap < duration else None,
-            is_partial=partial,
-        )
+            return Aggregate(count, len(marks), own, marks, None, is_partial)
+        return Aggregate(count, reduced(kind, values) if values else None, own, _NO_MARKS, None, is_partial)
 
     def forget(self, oldest: int) -> None:
         """Drop what is not kept any more."""
-        self._keep(bisect_right(self.times, oldest))
+        self._drop(bisect_right(self.times, oldest))
 
-    def _keep(self, begin: int) -> None:
-        del self.times[:begin], self.counts[:begin], self.values[:begin]
+    def _gap(self, at: int, begin: int, end: int, duration: int) -> int | None:
+        gap = at - self.times[end - 1] if end > begin else duration
+        if end < len(self.times):
+            gap = min(gap, self.times[end] - at)
+        return gap if gap < duration else None
+
+    def _drop(self, cells: int) -> None:
+        if cells:
+            del self.times[:cells], self.counts[:cells], self.values[:cells]
 
     def _coarsen(self, kind: Kind, width: int) -> None:
         """Join cells: of each distinct value the newest stays, other kinds join what shares a stretch of time."""
+        singles = [1] * len(self.times)
+        nothing = [0] * len(self.times)
         cells: dict[int, tuple[int, int, int]] = {}
-        for at, count, value in zip(self.times, self.counts, self.values, strict=True):
-            key = value if kind is Kind.DISTINCT else at // width
+        for at, count, value in zip(self.times, self.counts or singles, self.values or nothing, strict=True):
+            key = value if kind is _DISTINCT else at // width
             before = cells.pop(key, None)
-            if before is None:
-                cells[key] = (at, count, value)
-            else:
-                joined = value if kind is Kind.DISTINCT else reduced(kind, (before[2], value))
-                cells[key] = (at, before[1] + count, joined or 0)
+            joined = value if before is None or kind is _DISTINCT else reduced(kind, (before[2], value))
+            cells[key] = (at, count + (before[1] if before else 0), joined)
         self.times = [at for at, _, _ in cells.values()]
         self.counts = [count for _, count, _ in cells.values()]
-        self.values = [value for _, _, value in cells.values()]
+        self.values = [] if kind is _COUNT else [value for _, _, value in cells.values()]
 
 
-def reduced(kind: Kind, values: Sequence[int]) -> int | None:
-    """The values as one, or None of nothing."""
-    if not values:
-        return None
-    match kind:
-        case Kind.MIN:
-            return min(values)
-        case Kind.MAX:
-            return max(values)
-        case Kind.SUM:
-            return sum(values)
-    return 0
+def reduced(kind: Kind, values: Sequence[int]) -> int:
+    """The values, at least one, as one: a sum unless the kind says otherwise."""
+    if kind is _SUM or kind is _COUNT:
+        return sum(values)
+    return min(values) if kind is _MIN else max(values)

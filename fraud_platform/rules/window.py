@@ -6,6 +6,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Literal
 
+import msgspec
+
 from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.event import NUMBERS, TEXTS, Event, number, scaled, text
 
@@ -95,23 +97,19 @@ def mark(word: str) -> int:
     return int.from_bytes(blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
 
 
-class Aggregate:
+class Aggregate(msgspec.Struct, frozen=True, gc=False):
     """What a window holds of *earlier processed* transactions at an event's time; the event itself is not in it.
 
     `count` transactions; `value` in units of 1e-9: their sum, minimum or maximum (None of nothing), or how many
-    distinct values; `is_partial` says that something inside the window is no longer or not yet kept; `gap` is
-    the distance in microseconds to the nearest transaction in either direction within the duration, or None.
-    `own` is what the event itself brings, in the units of `value`; of a text it is the mark, as in `marks`.
+    distinct values. `own` is what the event itself brings, in the units of `value`; of a text it is the mark, as
+    in `marks`, the values that DISTINCT has seen. `gap`: of a COUNT window, the distance in microseconds to the
+    nearest transaction in either direction within the duration, or None. `is_partial`: something inside the
+    window is no longer or not yet kept.
     """
 
-    __slots__ = ("count", "gap", "is_partial", "marks", "own", "value")
-
-    def __init__(
-        self, count: int, value: int | None, *, own: int, marks: frozenset[int], gap: int | None, is_partial: bool
-    ) -> None:
-        self.count = count
-        self.value = value
-        self.own = own
-        self.marks = marks
-        self.gap = gap
-        self.is_partial = is_partial
+    count: int
+    value: int | None
+    own: int
+    marks: frozenset[int]
+    gap: int | None
+    is_partial: bool
