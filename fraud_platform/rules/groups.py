@@ -11,7 +11,7 @@ from typing import Any
 from fraud_platform.core.decisions import Hit, NotEvaluable, canonical
 from fraud_platform.rules.criterion import Match, Unclear
 from fraud_platform.rules.event import Event, text
-from fraud_platform.rules.indexed import AtLeast, Function, OneOf, WindowLimit, missing, reading, shown
+from fraud_platform.rules.indexed import READERS, AtLeast, Function, OneOf, WindowLimit, missing, shown
 from fraud_platform.rules.moment import Moment
 from fraud_platform.rules.rule_set import Rule
 from fraud_platform.rules.window import Aggregate
@@ -82,31 +82,38 @@ class WindowGroup(Group):
     def __init__(
         self, place: int, function: Function, rules: Iterable[tuple[Rule, WindowLimit]], *, at_most: bool
     ) -> None:
-        self._ordered = sorted(rules, key=lambda pair: (pair[1].units, pair[0].id))
+        ordered = sorted(rules, key=lambda pair: (pair[1].units, pair[0].id))
         self._place, self._function, self._at_most = place, function, at_most
-        self._limits = [test.units for _, test in self._ordered]
+        self._read = READERS[function]
+        self._limits = [test.units for _, test in ordered]
+        self._rules = [rule for rule, _ in ordered]
+        self._texts = [(canonical(test.limit), test.window.duration.iso) for _, test in ordered]
 
     def find(self, event: Event, moment: Moment, findings: Findings, *, late: bool) -> None:
         """Compute the function once, then one binary search for all rules."""
         seen = moment.answers[self._place]
         if isinstance(seen, Unclear):
-            findings[1].extend(_all_unclear((rule for rule, _ in self._ordered), seen))
+            findings[1].extend(_all_unclear(self._rules, seen))
         if not isinstance(seen, Aggregate):
             return
-        read = reading(self._function, seen)
+        low, high = self._read(seen)
+        first, last = 0, len(self._limits)
         if self._at_most:
-            reached = self._ordered[bisect_left(self._limits, read.high) :]
+            first = bisect_left(self._limits, high)
         else:
-            reached = self._ordered[: bisect_right(self._limits, read.low)]
-        for rule, test in reached:
+            last = bisect_right(self._limits, low)
+        if first >= last:
+            return
+        observed = shown(self._function, low)
+        for rule, (limit, window) in zip(self._rules[first:last], self._texts[first:last], strict=True):
             hit = Hit(
                 rule_id=rule.id,
                 criterion=rule.criterion,
-                observed=shown(self._function, read.low),
-                limit=canonical(test.limit),
-                window=test.window.duration.iso,
-                contributing_count=read.count,
-                late=late or read.is_partial,
+                observed=observed,
+                limit=limit,
+                window=window,
+                contributing_count=seen.count + 1,
+                late=late or seen.is_partial,
                 action=rule.action,
             )
             findings[0].append(hit)

@@ -1,7 +1,7 @@
 """Tests that the engine answers for all rules at once; each can also be applied alone, with the same result."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -132,23 +132,48 @@ class Indexed(Criterion):
 
 def reading(function: Function, seen: Aggregate) -> Reading:
     """The function's value with the current event in it; exact, a mean as its floor and ceiling."""
-    count = seen.count + 1
-    high: int | None = None
-    match function:
-        case Function.COUNT:
-            low = count
-        case Function.DISTINCT:
-            low = len(seen.marks) + (seen.own not in seen.marks)
-        case Function.AVG:
-            total = (seen.value or 0) + seen.own
-            low, high = total // count, -(-total // count)
-        case Function.SUM:
-            low = (seen.value or 0) + seen.own
-        case Function.MIN:
-            low = seen.own if seen.value is None else min(seen.value, seen.own)
-        case Function.MAX:
-            low = seen.own if seen.value is None else max(seen.value, seen.own)
-    return Reading(low, low if high is None else high, count, seen.is_partial)
+    low, high = READERS[function](seen)
+    return Reading(low, high, seen.count + 1, seen.is_partial)
+
+
+def _count(seen: Aggregate) -> tuple[int, int]:
+    return seen.count + 1, seen.count + 1
+
+
+def _sum(seen: Aggregate) -> tuple[int, int]:
+    total = (seen.value or 0) + seen.own
+    return total, total
+
+
+def _mean(seen: Aggregate) -> tuple[int, int]:
+    total, count = (seen.value or 0) + seen.own, seen.count + 1
+    return total // count, -(-total // count)
+
+
+def _least(seen: Aggregate) -> tuple[int, int]:
+    least = seen.own if seen.value is None else min(seen.value, seen.own)
+    return least, least
+
+
+def _most(seen: Aggregate) -> tuple[int, int]:
+    most = seen.own if seen.value is None else max(seen.value, seen.own)
+    return most, most
+
+
+def _distinct(seen: Aggregate) -> tuple[int, int]:
+    distinct = len(seen.marks) + (seen.own not in seen.marks)
+    return distinct, distinct
+
+
+READERS: Mapping[Function, Callable[[Aggregate], tuple[int, int]]] = {
+    Function.COUNT: _count,
+    Function.SUM: _sum,
+    Function.AVG: _mean,
+    Function.MIN: _least,
+    Function.MAX: _most,
+    Function.DISTINCT: _distinct,
+}
+"""Floor and ceiling of each function's value, the current event included."""
 
 
 def shown(function: Function, units: int) -> str:
