@@ -193,7 +193,7 @@ def send(file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; -
 
 @app.command()
 def query(
-    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="mongo")],
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="athena or mongo")],
     name_or_text: Annotated[
         str | None, typer.Argument(metavar="[NAME|TEXT]", help="A ready query or your own; none lists the ready ones.")
     ] = None,
@@ -201,7 +201,7 @@ def query(
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,
 ) -> None:
-    """Run a ready query or your own, e.g. 'db.transactions.find({})'."""
+    """Run a ready query or your own: SQL over the lake, or 'db.transactions.find({})'."""
     from fraud_platform.commands.query import query as ask
 
     raise typer.Exit(ask(_settings(), engine, name_or_text, as_json=json, as_csv=csv, limit=limit, console=_console()))

@@ -6,6 +6,7 @@ Loading touches no network and needs no variable.
 import dagster as dg
 
 from fraud_platform.banks import definitions as banks
+from fraud_platform.catalog import definitions as catalog
 from fraud_platform.documents import definitions as documents
 from fraud_platform.ingestion import definitions as ingestion
 from fraud_platform.lake import definitions as lake
@@ -19,6 +20,7 @@ defs = dg.Definitions.merge(
     projection.defs,
     validation.defs,
     lake.defs,
+    catalog.defs,
     documents.defs,
     accounting.defs,
     # One after the other: two drains of one stage at once would take the slot from each other.

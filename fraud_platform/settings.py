@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 ENDPOINTS_FILE = "endpoints.json"
 _KAFKA = "KAFKA_"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_DATABASE = re.compile(r"[a-z0-9_]{1,255}")
 _KAFKA_TOOLS = re.compile(r"KAFKA_(HOME|VERSION|CLUSTER_ID|HEAP_OPTS|\w*_OPTS|OPTS|JMX_PORT|LOG_DIRS?)")
 """What Kafka's own scripts read; often set where Kafka is at home, and none of librdkafka's properties."""
 _KAFKA_SECURITY = re.compile(r"KAFKA_(SECURITY|SASL|SSL)_\w+")
@@ -52,7 +53,7 @@ class Settings(BaseModel):
     validator_url: str | None = Field(None, alias="FRAUD_VALIDATOR_URL")
     validator_api_key: SecretStr | None = Field(None, alias="FRAUD_VALIDATOR_API_KEY")
 
-    # S3
+    # S3, Glue and Athena
     aws: Literal["local", "aws"] = Field("local", alias="FRAUD_AWS")
     lake_bucket: str = Field("fraud-platform-lake", alias="FRAUD_LAKE_BUCKET")
     lake_flush_seconds: float | None = Field(None, alias="FRAUD_LAKE_FLUSH_SECONDS", gt=0)
@@ -61,6 +62,12 @@ class Settings(BaseModel):
     my_aws_access_key_id: str | None = Field(None, alias="MY_AWS_ACCESS_KEY_ID")
     my_aws_secret_access_key: SecretStr | None = Field(None, alias="MY_AWS_SECRET_ACCESS_KEY")
     my_aws_region: str | None = Field(None, alias="MY_AWS_REGION")
+    glue_endpoint: str | None = Field(None, alias="AWS_ENDPOINT_URL_GLUE")
+    glue_database: str = Field("fraud_platform", alias="FRAUD_GLUE_DATABASE")
+    glue_crawler: str | None = Field(None, alias="FRAUD_GLUE_CRAWLER")
+    athena_endpoint: str | None = Field(None, alias="AWS_ENDPOINT_URL_ATHENA")
+    athena_workgroup: str = Field("primary", alias="FRAUD_ATHENA_WORKGROUP")
+    athena_output: str | None = Field(None, alias="FRAUD_ATHENA_OUTPUT")
     local_s3_access_key: str | None = Field(None, exclude=True)
     local_s3_secret_key: SecretStr | None = Field(None, exclude=True)
 
@@ -86,7 +93,21 @@ class Settings(BaseModel):
             raise ValueError("must be a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens")
         return value
 
-    @field_validator("schema_registry_url", "validator_url", "s3_endpoint")
+    @field_validator("glue_database")
+    @classmethod
+    def _database_name(cls, value: str) -> str:
+        if not _DATABASE.fullmatch(value):
+            raise ValueError("must be a database name: 1 to 255 lower-case letters, digits and underscores")
+        return value
+
+    @field_validator("athena_output")
+    @classmethod
+    def _output_location(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("s3://"):
+            raise ValueError("must be a folder of a bucket, as in s3://bucket/folder/")
+        return value
+
+    @field_validator("schema_registry_url", "validator_url", "s3_endpoint", "glue_endpoint", "athena_endpoint")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
@@ -195,6 +216,7 @@ class Settings(BaseModel):
             local.pop("MONGODB_URI", None)
         if given.get("FRAUD_AWS", "local") == "aws":
             local.pop("AWS_ENDPOINT_URL_S3", None)
+            local.pop("AWS_ENDPOINT_URL_GLUE", None)
         try:
             return cls.model_validate({**local, **given})
         except ValidationError as error:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
@@ -14,8 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from fraud_platform.adapters.mongo_query import rows as mongo_rows
-from fraud_platform.documents import ready, shell
+from fraud_platform.catalog import ready as lake_ready
+from fraud_platform.catalog.access import engine_of, uses_athena
+from fraud_platform.catalog.answer import Answer
+from fraud_platform.documents import ready as mongo_ready
+from fraud_platform.documents import shell
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
 
@@ -40,47 +43,66 @@ def query(
     """
     _check(engine, as_json=as_json, as_csv=as_csv, limit=limit)
     if text_or_name is None:
-        return _list_ready(console, as_json=as_json)
-    found = mongo_rows(settings, shell.parse(_text(text_or_name)))
+        return _list_ready(engine, console, as_json=as_json)
+    answer = _ENGINES[engine](settings, text_or_name)
     if as_json:
-        _print_json(islice(found, limit or None), console)
+        _print_json(islice(answer.rows, limit or None), console)
     elif as_csv:
-        _print_csv(list(islice(found, limit or None)), console)
+        _print_csv(answer.columns, list(islice(answer.rows, limit or None)), console)
     else:
-        _print_table(found, limit, console)
+        _print_table(answer.columns, answer.rows, limit, console)
     return 0
 
 
 def _check(engine: str, *, as_json: bool, as_csv: bool, limit: int | None) -> None:
-    if engine == "athena":
-        raise ConfigurationError("Athena is not available yet in this version; use `query mongo`.")
-    if engine != "mongo":
-        raise ConfigurationError(f"There is no engine {engine!r}; use `query mongo`.")
+    if engine not in _ENGINES:
+        raise ConfigurationError(f"There is no engine {engine!r}; use `query athena` or `query mongo`.")
     if as_json and as_csv:
         raise ConfigurationError("Choose one of --json and --csv.")
     if limit is not None and limit < 0:
         raise ConfigurationError(f"--limit takes a number of rows from 0 on, not {limit}.")
 
 
-def _text(text_or_name: str) -> str:
+def _ask_mongo(settings: Settings, text_or_name: str) -> Answer:
     """What holds a parenthesis is a query, anything else a name."""
-    if "(" in text_or_name:
-        return text_or_name
-    try:
-        return ready.text(text_or_name)
-    except KeyError:
+    from fraud_platform.adapters.mongo_query import rows
+
+    text = (
+        text_or_name
+        if "(" in text_or_name
+        else _ready(mongo_ready.names(), text_or_name, mongo_ready.text, "db.transactions.find({})")
+    )
+    return Answer((), rows(settings, shell.parse(text)))
+
+
+def _ask_lake(settings: Settings, text_or_name: str) -> Answer:
+    """What holds a space is a query, anything else a name."""
+    name = text_or_name.strip()
+    text = text_or_name if len(name.split()) > 1 else _ready(
+        lake_ready.names(), name, lambda known: lake_ready.text(known, local=not uses_athena(settings)),
+        "'SELECT * FROM raw_users'",
+    )  # fmt: skip
+    return engine_of(settings).ask(text)
+
+
+_ENGINES = {"athena": _ask_lake, "mongo": _ask_mongo}
+
+
+def _ready(names: Sequence[str], name: str, text: Callable[[str], str], example: str) -> str:
+    if name not in names:
         raise ConfigurationError(
-            f"There is no ready query {text_or_name!r}; there are: {', '.join(ready.names())}."
-            " One's own looks like db.transactions.find({})."
-        ) from None
+            f"There is no ready query {name!r}; there are: {', '.join(names)}. One's own looks like {example}."
+        )
+    return text(name)
 
 
-def _list_ready(console: Console, *, as_json: bool) -> int:
+def _list_ready(engine: str, console: Console, *, as_json: bool) -> int:
+    names = lake_ready.names() if engine == "athena" else mongo_ready.names()
     if as_json:
-        _print_json(({"name": name} for name in ready.names()), console)
+        _print_json(({"name": name} for name in names), console)
     else:
-        console.print("Ready queries, run with `fraud-platform query mongo NAME`:", highlight=False)
-        for name in ready.names():
+        console.print(f"Ready queries, run with `fraud-platform query {engine} NAME`:", highlight=False)
+        for name in names:
             console.print(Text(f"  {name}"))
     return 0
 
@@ -96,8 +118,8 @@ def _print_json(found: Iterable[Row], console: Console) -> None:
     out.write("\n]\n")
 
 
-def _print_csv(rows: Sequence[Row], console: Console) -> None:
-    names = _columns(rows)
+def _print_csv(columns: Sequence[str], rows: Sequence[Row], console: Console) -> None:
+    names = columns or _columns(rows)
     console.file.write(_csv_line(names))
     console.file.writelines(_csv_line([_cell(row.get(name)) for name in names]) for row in rows)
 
@@ -109,10 +131,10 @@ def _csv_line(cells: Sequence[str]) -> str:
     return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _print_table(found: Iterator[Row], limit: int | None, console: Console) -> None:
+def _print_table(columns: Sequence[str], found: Iterator[Row], limit: int | None, console: Console) -> None:
     rows = list(islice(found, limit or None))
     more = limit and next(found, None) is not None
-    names = _columns(rows)
+    names = columns or _columns(rows)
     table = Table(*(escape(name) for name in names))
     for row in rows:
         table.add_row(*(Text(_CONTROL.sub("\ufffd", _cell(row.get(name)))) for name in names))

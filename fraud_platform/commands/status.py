@@ -253,6 +253,7 @@ def _own_address(settings: Settings, name: str) -> str:
         "kafka": settings.kafka_bootstrap_servers,
         "registry": settings.schema_registry_url,
         "s3": settings.s3_endpoint or "AWS",
+        "glue": settings.glue_endpoint or "AWS",
         "validator": settings.validator_url,
     }.get(name)
     return reach.public(address) if address and "//" in address else address or "as set by you"

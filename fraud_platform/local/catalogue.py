@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from fraud_platform.local import dagster, kafka, mongod, registry, s3, validator
+from fraud_platform.local import dagster, glue, kafka, mongod, registry, s3, validator
 from fraud_platform.local.folder import PRIVATE, Folder, write_json
 from fraud_platform.local.pins import APICURIO, KAFKA, Bundle
 from fraud_platform.local.service import Service, Site
@@ -30,13 +30,14 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType({
     ),
     mongod.NAME: Entry(describe=mongod.describe, ports=("mongod",)),
     s3.NAME: Entry(describe=s3.describe, ports=("s3",)),
+    glue.NAME: Entry(describe=glue.describe, ports=("glue",)),
     validator.NAME: Entry(describe=validator.describe, ports=("validator",)),
     dagster.CODE: Entry(describe=dagster.code_server, ports=("dagster-code",)),
     dagster.DAEMON: Entry(describe=dagster.daemon),
     dagster.WEBSERVER: Entry(describe=dagster.webserver, ports=("dagster-webserver",)),
 })  # fmt: skip
 
-STORES = (kafka.NAME, registry.NAME, mongod.NAME, s3.NAME)
+STORES = (kafka.NAME, registry.NAME, mongod.NAME, s3.NAME, glue.NAME)
 DAGSTER = (dagster.CODE, dagster.DAEMON, dagster.WEBSERVER)
 
 
@@ -57,6 +58,7 @@ def external(settings: Settings, embedded: Mapping[str, str]) -> frozenset[str]:
         registry.NAME: named(settings.schema_registry_url, "SCHEMA_REGISTRY_URL"),
         mongod.NAME: named(mongodb, "MONGODB_URI") or settings.my_mongodb_user is not None,
         s3.NAME: settings.aws == "aws" or named(settings.s3_endpoint, "AWS_ENDPOINT_URL_S3"),
+        glue.NAME: settings.aws == "aws" or named(settings.glue_endpoint, "AWS_ENDPOINT_URL_GLUE"),
         validator.NAME: named(settings.validator_url, "FRAUD_VALIDATOR_URL"),
     }
     return frozenset(name for name, is_elsewhere in elsewhere.items() if is_elsewhere)
@@ -97,4 +99,6 @@ def write_endpoints(folder: Folder, ports: Mapping[str, int], names: Iterable[st
         found["AWS_REGION"] = "us-east-1"
         found["local_s3_access_key"] = keys["access_key"]
         found["local_s3_secret_key"] = keys["secret_key"]
+    if glue.NAME in running:
+        found["AWS_ENDPOINT_URL_GLUE"] = f"http://127.0.0.1:{ports['glue']}"
     write_json(folder.endpoints, found, mode=PRIVATE)

@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, int | None] = {
     "registry-management": None,
     "mongod": 27017,
     "s3": 9000,
+    "glue": 5000,
     "validator": 8000,
     "dagster-code": None,
     "dagster-webserver": 3000,

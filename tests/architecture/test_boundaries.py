@@ -12,7 +12,7 @@ from fraud_platform.topology import STAGES, Topic
 
 PACKAGE = Path(fraud_platform.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-CLIENTS = {"confluent_kafka", "pymongo", "bson", "boto3", "botocore", "requests"}
+CLIENTS = {"confluent_kafka", "pymongo", "bson", "boto3", "botocore", "requests", "duckdb"}
 IMPURE = CLIENTS | {"dagster", "logging", "os", "time", "random", "socket", "subprocess", "threading"}
 SPELLED_ELSEWHERE = {"users", "decisions", "ledger", "labels"}
 """Topics whose names are everyday words: a collection or a field may be called the same."""

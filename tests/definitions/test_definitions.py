@@ -26,6 +26,9 @@ ASSETS = {
     "s3/fraudulent-transactions-result": ["kafka/fraudulent-transactions-result"],
     "s3/users": ["kafka/users"],
     "s3/decisions": ["kafka/decisions"],
+    "glue/landing_fraudulent_transactions_result": ["s3/fraudulent-transactions-result"],
+    "glue/landing_users": ["s3/users"],
+    "glue/landing_decisions": ["s3/decisions"],
     "mongodb/transactions": ["kafka/fraudulent-transactions-result"],
     "mongodb/users": ["kafka/users"],
     "mongodb/decisions": ["kafka/decisions"],
@@ -73,11 +76,11 @@ def test_everything_but_the_inputs_from_outside_can_be_materialized() -> None:
 
 def test_jobs() -> None:
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert names == {"banks", "ingestion", "projection", "validation", "lake", "documents", "catch_up"}
+    assert names == {"banks", "ingestion", "projection", "validation", "lake", "documents", "catch_up", "crawl"}
 
 
 def test_each_stage_has_its_keeper_and_only_the_banks_wait_to_be_asked() -> None:
-    keepers = {sensor.name: sensor.default_status for sensor in defs.sensors}
+    keepers = {sensor.name: sensor.default_status for sensor in defs.sensors if sensor.name.startswith("keep_")}
     running, stopped = dg.DefaultSensorStatus.RUNNING, dg.DefaultSensorStatus.STOPPED
     assert keepers == {
         "keep_banks_running": stopped,
@@ -89,13 +92,20 @@ def test_each_stage_has_its_keeper_and_only_the_banks_wait_to_be_asked() -> None
     }
 
 
+def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours() -> None:
+    schedules = {schedule.name: (schedule.cron_schedule, schedule.default_status) for schedule in defs.schedules}
+    assert schedules == {"refresh_catalog": ("*/15 * * * *", dg.DefaultScheduleStatus.RUNNING)}
+    others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith("keep_")}
+    assert others == {"first_object_of_an_hour": dg.DefaultSensorStatus.RUNNING}
+
+
 @pytest.mark.parametrize("key", ASSETS)
 def test_every_asset_says_what_it_is(key: str) -> None:
     spec = next(s for s in defs.resolve_all_asset_specs() if s.key.to_user_string() == key)
     assert len(spec.description) > 20
     assert spec.owners == ["team:fraud"]
     assert spec.kinds
-    assert spec.group_name in {*STAGES, "accounting"}
+    assert spec.group_name in {*STAGES, "accounting", "catalog"}
 
 
 def test_assets_with_a_schema_show_its_columns() -> None:

@@ -57,7 +57,8 @@ def test_dagster_can_be_left_out(tmp_path: Path) -> None:
         ({"MONGODB_URI": "mongodb://m"}, {"mongod"}),
         ({"MY_MONGODB_USER": "u", "MY_MONGODB_PASS": "p", "MY_MONGODB_CLUSTER": "c"}, {"mongod"}),
         ({"AWS_ENDPOINT_URL_S3": "http://s"}, {"s3"}),
-        ({"FRAUD_AWS": "aws", "FRAUD_LAKE_BUCKET": "mine"}, {"s3"}),
+        ({"FRAUD_AWS": "aws", "FRAUD_LAKE_BUCKET": "mine"}, {"s3", "glue"}),
+        ({"AWS_ENDPOINT_URL_GLUE": "http://g"}, {"glue"}),
         ({"FRAUD_VALIDATOR_URL": "http://v/validate"}, {"validator"}),
     ],
 )

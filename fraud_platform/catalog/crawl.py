@@ -1,0 +1,189 @@
+"""The crawler: finds new objects by hour, reads their headers, and brings tables, partitions and views up to date.
+
+An incremental crawl lists the days, the hours of the newest days, and the objects of new and of the newest hours;
+a full one lists every object. Both open only objects that they have not seen.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from fraud_platform.adapters.lake_reader import LakeReader
+from fraud_platform.adapters.s3 import ObjectInfo
+from fraud_platform.catalog.columns import Column, columns_of, fingerprint, grown
+from fraud_platform.catalog.header import Header, read_header
+from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, place_of
+from fraud_platform.catalog.store import Catalog
+from fraud_platform.catalog.tables import LakeTable, TableEntry, view_columns, view_sql
+from fraud_platform.core.outcome import Rejected
+from fraud_platform.topology import TOPICS, Naming
+
+NEWEST_DAYS = 32
+"""No record older than 29 days reaches the result topics: in older days no new hour appears."""
+NEWEST_HOURS = 3
+OPENERS = 8
+"""Threads that open objects."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a crawl left of one table. `problems` = (object, reason) of what the table cannot hold."""
+
+    table: str
+    location: str
+    columns: tuple[Column, ...]
+    hours: int
+    rows: int
+    objects: int
+    opened: int
+    new_hours: int
+    new_columns: tuple[str, ...]
+    problems: tuple[tuple[str, str], ...]
+
+
+class Crawler:
+    """Crawls one table after the other. `bucket` is the lake's."""
+
+    def __init__(self, lake: LakeReader, catalog: Catalog, naming: Naming, bucket: str) -> None:
+        self._lake = lake
+        self._catalog = catalog
+        self._naming = naming
+        self._bucket = bucket
+
+    def crawl(self, table: LakeTable, *, full: bool = False, stop: Callable[[], bool] = lambda: False) -> Found | None:
+        """Bring one table up to date; None when it has no object yet, or was told to stop.
+
+        Raises:
+            StoreUnavailable: the bucket or the catalog does not answer; what was done stays done.
+            ConfigurationError: one of them refuses us.
+        """
+        entry = self._catalog.table(table.name)
+        known = dict(self._catalog.hours(table.name)) if entry else {}
+        prefix = table.prefix(self._naming)
+        look = _Look(self._lake, self._naming.topic(table.topic), prefix, entry, known)
+        changed: list[Hour] = []
+        gone = set(known) if full else set()
+        for key in self._hours(prefix, known, full=full):
+            if stop():
+                return None
+            hour = look.at(key)
+            gone.discard(key)
+            if hour is not None:
+                changed.append(hour)
+        return self._write(table, look, changed, gone, f"s3://{self._bucket}/{prefix}")
+
+    def _hours(self, prefix: str, known: Mapping[HourKey, Hour], *, full: bool) -> Iterator[HourKey]:
+        """The hours whose objects must be listed, oldest first."""
+        days = list(self._lake.folders(prefix))
+        seen_days = {day for day, _ in known}
+        last = days[-NEWEST_DAYS:]
+        wanted = [day for day in days if full or day in last or _value(day, "dt=") not in seen_days]
+        hours = [(_value(day, "dt="), _value(hour, "hr=")) for day in wanted for hour in self._lake.folders(day)]
+        newest = set(hours[-NEWEST_HOURS:])
+        yield from (key for key in hours if full or key not in known or key in newest)
+
+    def _write(
+        self, table: LakeTable, look: "_Look", changed: Sequence[Hour], gone: Iterable[HourKey], location: str
+    ) -> Found | None:
+        """The table first: a partition must never hold files of a kind that its table does not know."""
+        hours = {key: hour for key, hour in look.known.items() if key not in gone}
+        hours |= {hour.key: hour for hour in changed}
+        if not look.columns:
+            return None
+        entry = TableEntry(location, look.columns, look.schemas, look.literal)
+        about = TOPICS[table.topic].about
+        if entry != look.entry:
+            self._catalog.put_table(table.name, entry, about=about)
+        self._catalog.put_hours(table.name, entry, changed)
+        self._catalog.drop_hours(table.name, gone)
+        publish_view(self._catalog, table, entry)
+        had = {column.name for column in look.entry.columns} if look.entry else set()
+        return Found(
+            table=table.name,
+            location=location,
+            columns=look.columns,
+            hours=len(hours),
+            rows=sum(hour.rows for hour in hours.values()),
+            objects=sum(hour.objects for hour in hours.values()),
+            opened=look.opened,
+            new_hours=len(hours.keys() - look.known.keys()),
+            new_columns=tuple(column.name for column in look.columns if column.name not in had),
+            problems=tuple((name, why) for hour in hours.values() for name, why in hour.strange.items()),
+        )
+
+
+def publish_view(catalog: Catalog, table: LakeTable, entry: TableEntry) -> None:
+    """Make the view over the table what its columns ask for; a table of foreign columns gets none."""
+    names = {column.name for column in entry.columns}
+    sql = view_sql(table, entry.columns)
+    if {*table.ids, "kafka_partition", "kafka_offset"} <= names and catalog.view(table.view) != sql:
+        about = f"The newest row per {' and '.join(table.ids)} of {table.name}."
+        catalog.put_view(table.view, sql, view_columns(entry.columns), about=about)
+
+
+class _Look:
+    """One pass over a table's hours; grows the table's columns on its way."""
+
+    def __init__(
+        self, lake: LakeReader, topic: str, prefix: str, entry: TableEntry | None, known: Mapping[HourKey, Hour]
+    ) -> None:
+        self._lake = lake
+        self._topic = topic
+        self._prefix = prefix
+        self.entry = entry
+        self.known = known
+        self.columns = entry.columns if entry else ()
+        self.schemas = dict(entry.schemas) if entry else {}
+        self.literal = entry.literal if entry else ""
+        self.opened = 0
+
+    def at(self, key: HourKey) -> Hour | None:
+        """The hour as it is now; None when nothing changed."""
+        folder = f"{self._prefix}dt={key[0]}/hr={key[1]}/"
+        objects = list(self._lake.list(folder))
+        placed = [(place_of(self._topic, info.key), info) for info in objects]
+        known = self.known.get(key)
+        before = [(place, info.size) for place, info in placed if place and known and known.knows(place)]
+        hour = copy_of(known) if known and known.is_as_seen(before) else Hour(key)
+        for name in (info.key for place, info in placed if place is None):
+            hour.note(name, "its name is not one that the lake gives")
+        fresh = [(place, info) for place, info in placed if place and not hour.knows(place)]
+        self._add(hour, sorted(fresh, key=lambda each: (each[0].partition, each[0].start)))
+        return None if hour == known else hour
+
+    def _add(self, hour: Hour, fresh: Sequence[tuple[Place, ObjectInfo]]) -> None:
+        self.opened += len(fresh)
+        with ThreadPoolExecutor(OPENERS) as openers:
+            headers = list(openers.map(self._header, (info for _, info in fresh)))
+        for (place, info), header in zip(fresh, headers, strict=True):
+            schema = header if isinstance(header, Rejected) else self._fit(header)
+            if isinstance(schema, Rejected):
+                hour.note(info.key, schema.reason)
+                hour.add(place, size=info.size, rows=0, schema=UNUSABLE)
+            elif not isinstance(header, Rejected):
+                hour.add(place, size=info.size, rows=header.rows, schema=schema)
+
+    def _header(self, info: ObjectInfo) -> Header | Rejected:
+        return read_header(lambda start, length: self._lake.part(info.key, start, length), info.size)
+
+    def _fit(self, header: Header) -> str | Rejected:
+        """Let the table grow so that it holds the file; the name of the file's schema."""
+        found = columns_of(header.schema)
+        if isinstance(found, Rejected):
+            return found
+        name = fingerprint(found)
+        if name in self.schemas:
+            return name
+        columns = grown(self.columns, found)
+        if isinstance(columns, Rejected):
+            return columns
+        self.columns, self.schemas[name] = columns, found
+        if {column.name for column in columns} <= {column.name for column in found}:
+            self.literal = json.dumps(header.schema)  # newest of those that know every column
+        return name
+
+
+def _value(folder: str, key: str) -> str:
+    """`07` of `.../hr=07/`."""
+    return folder.rstrip("/").rpartition("/")[2].removeprefix(key)

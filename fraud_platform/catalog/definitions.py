@@ -1,0 +1,188 @@
+"""What Dagster shows of the catalog: an asset per table, a schedule, and a sensor for new hours."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from fraud_platform.catalog.columns import PARTITION_KEYS, Column
+from fraud_platform.catalog.crawl import Found
+from fraud_platform.catalog.newest import newest_hour
+from fraud_platform.catalog.refresh import refresh
+from fraud_platform.catalog.tables import TABLES, LakeTable
+from fraud_platform.catalog.types import hive
+from fraud_platform.errors import FraudPlatformError
+from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.outputs import OWNERS
+from fraud_platform.runtime.stop import stop_on_signals
+from fraud_platform.settings import Settings, load
+from fraud_platform.topology import TOPICS
+
+GROUP = "catalog"
+EVERY_15_MINUTES = "*/15 * * * *"
+FULL_AT_HOUR = 3
+"""UTC hour of the daily schedule tick that looks at every object."""
+SENSOR_INTERVAL_S = 60
+_PROBLEMS_SHOWN = 20
+
+
+class CrawlConfig(dg.Config):
+    """How thoroughly to look."""
+
+    full: bool = Field(False, description="list every object, not only the newest days and hours")
+
+
+def table_key(table: LakeTable) -> dg.AssetKey:
+    """`glue/<landing table>`."""
+    return dg.AssetKey(["glue", table.name])
+
+
+def _spec(table: LakeTable) -> dg.AssetSpec:
+    about = TOPICS[table.topic].about
+    return dg.AssetSpec(
+        key=table_key(table),
+        deps=[dg.AssetKey(["s3", table.topic.value])],
+        description=(
+            f"{about} Every row ever written, by the hour; the view `{table.view}` holds the newest row per"
+            f" {' and '.join(table.ids)}. Query it with `fraud-platform query athena`."
+        ),
+        group_name=GROUP,
+        kinds={"glue", "athena"},
+        owners=OWNERS,
+        metadata={"view": table.view},
+    )
+
+
+@dg.multi_asset(name="crawl_lake", specs=[_spec(table) for table in TABLES], can_subset=True)
+def crawl_lake(context: dg.AssetExecutionContext, config: CrawlConfig) -> Iterator[dg.MaterializeResult[Any]]:
+    """Bring the selected tables, their partitions and views up to date."""
+    yield from crawled(context, full=config.full)
+
+
+def crawled(
+    context: dg.AssetExecutionContext, *, full: bool, settings: Callable[[], Settings] = load
+) -> list[dg.MaterializeResult[Any]]:
+    """Refresh what is selected and describe it.
+
+    Raises:
+        dagster.Failure: one sentence; a service is away, or a person must change something.
+        dagster.DagsterExecutionInterruptedError: told to stop.
+    """
+    chosen = [table for table in TABLES if table_key(table) in context.selected_asset_keys]
+    with stop_on_signals() as stop:
+        try:
+            current = settings()
+            found = {each.table: each for each in refresh(current, chosen, full=full, stop=stop)}
+        except FraudPlatformError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+    if stop():
+        raise dg.DagsterExecutionInterruptedError
+    for each in found.values():
+        context.log.info(
+            "%s: %d rows in %d partitions, %d objects opened", each.table, each.rows, each.hours, each.opened
+        )
+        for name, why in each.problems[:_PROBLEMS_SHOWN]:
+            context.log.warning("%s cannot hold %s: %s", each.table, name, why)
+    return [
+        dg.MaterializeResult(asset_key=table_key(table), metadata=_facts(table, found.get(table.name), current))
+        for table in chosen
+    ]
+
+
+def _facts(table: LakeTable, found: Found | None, settings: Settings) -> dict[str, Any]:
+    name = f"{settings.glue_database}.{table.name}"
+    if found is None:
+        return {"dagster/table_name": name, "dagster/row_count": 0, "partition_count": 0}
+    problems = [dg.TableRecord({"object": key, "reason": why}) for key, why in found.problems[:_PROBLEMS_SHOWN]]
+    return {
+        "dagster/table_name": name,
+        "dagster/uri": found.location,
+        "dagster/row_count": found.rows,
+        "dagster/column_schema": dg.TableSchema(columns=_columns(found.columns)),
+        "partition_count": found.hours,
+        "object_count": found.objects,
+        "new_partitions": found.new_hours,
+        "new_columns": ", ".join(found.new_columns) or "none",
+        "objects_opened": found.opened,
+        "incompatible_objects": len(found.problems),
+        **({"problems": dg.MetadataValue.table(problems)} if problems else {}),
+    }
+
+
+def _columns(columns: tuple[Column, ...]) -> list[dg.TableColumn]:
+    own = [dg.TableColumn(name=column.name, type=hive(column.type)) for column in columns]
+    keys = [dg.TableColumn(name=key, type="string", description="partition key, UTC") for key in PARTITION_KEYS]
+    return [*own, *keys]
+
+
+crawl = dg.define_asset_job(
+    "crawl",
+    selection=dg.AssetSelection.groups(GROUP),
+    description="Finds new objects of the lake and brings tables, partitions and views up to date.",
+    tags={tags.BATCH: "crawl"},
+)
+
+
+def _config(*, full: bool) -> Mapping[str, Any]:
+    return {"ops": {"crawl_lake": {"config": {"full": full}}}}
+
+
+@dg.schedule(
+    job=crawl,
+    cron_schedule=EVERY_15_MINUTES,
+    name="refresh_catalog",
+    description="Refreshes the catalog; once a day it looks at every object of the lake.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def refresh_catalog(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for a crawl, a full one once a day."""
+    tick = context.scheduled_execution_time
+    return dg.RunRequest(run_config=_config(full=(tick.hour, tick.minute) == (FULL_AT_HOUR, 0)))
+
+
+def hour_sensor(*, settings: Callable[[], Settings] = load) -> dg.SensorDefinition:
+    """The sensor that asks for a crawl as soon as an hour has its first object."""
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            newest = _newest(settings())
+        except FraudPlatformError as error:
+            return dg.SkipReason(str(error))
+        known = _remembered(context.cursor)
+        fresh = {name: hour for name, hour in newest.items() if known.get(name) != hour}
+        if not fresh:
+            return dg.SkipReason("no hour has begun since the last look")
+        words = ",".join(f"{name}/{hour}" for name, hour in sorted(fresh.items()))
+        keys = [table_key(table) for table in TABLES if table.name in fresh]
+        request = dg.RunRequest(run_key=words, run_config=_config(full=False), asset_selection=keys)
+        return dg.SensorResult(run_requests=[request], cursor=json.dumps({**known, **fresh}))
+
+    return dg.SensorDefinition(
+        name="first_object_of_an_hour",
+        evaluation_fn=evaluate,
+        job=crawl,
+        minimum_interval_seconds=SENSOR_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Refreshes a table as soon as the lake holds the first object of a new hour of it.",
+    )
+
+
+def _newest(settings: Settings) -> dict[str, str]:
+    from fraud_platform.adapters.lake_reader import S3LakeReader
+
+    lake = S3LakeReader(settings)
+    found = {table.name: newest_hour(lake, table.prefix(settings.naming)) for table in TABLES}
+    return {name: hour for name, hour in found.items() if hour is not None}
+
+
+def _remembered(cursor: str | None) -> dict[str, str]:
+    try:
+        found = json.loads(cursor or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return {str(name): str(hour) for name, hour in found.items()} if isinstance(found, dict) else {}
+
+
+defs = dg.Definitions(assets=[crawl_lake], jobs=[crawl], schedules=[refresh_catalog], sensors=[hour_sensor()])

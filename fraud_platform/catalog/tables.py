@@ -1,0 +1,128 @@
+"""The tables of the catalog: what the lake's topics are called in SQL, and the views over them."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from fraud_platform.catalog.columns import PARTITION_KEYS, Column
+from fraud_platform.catalog.types import Scalar, hive, parse, quoted, trino
+from fraud_platform.core.partitioning import topic_prefix
+from fraud_platform.topology import LAKE, Naming, Topic
+
+SCHEMA = "fraud_platform.schema."
+"""Begins the name of a table parameter that holds the columns of files of one kind."""
+_IDS = {Topic.RESULT: ("transaction_id",), Topic.USERS: ("id",), Topic.DECISIONS: ("stage", "transaction_id")}
+_PARTITION_COLUMNS = tuple(Column(name, name, Scalar("string")) for name in PARTITION_KEYS)
+
+
+class LakeTable(msgspec.Struct, frozen=True):
+    """A topic of the lake as a table, and the view that keeps the newest row per id."""
+
+    topic: Topic
+    ids: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The landing table: every row ever written."""
+        return f"landing_{self._suffix}"
+
+    @property
+    def view(self) -> str:
+        """The view: the newest row per id."""
+        return f"raw_{self._suffix}"
+
+    @property
+    def _suffix(self) -> str:
+        return self.topic.value.replace("-", "_").replace(".", "_")
+
+    def prefix(self, naming: Naming) -> str:
+        """The folder of the table's objects in the bucket."""
+        return topic_prefix(naming.topic(self.topic))
+
+
+TABLES: Sequence[LakeTable] = tuple(LakeTable(topic, _IDS[topic]) for topic in LAKE.reads)
+BY_NAME: Mapping[str, LakeTable] = MappingProxyType({name: t for t in TABLES for name in (t.name, t.view)})
+
+
+class TableEntry(msgspec.Struct, frozen=True):
+    """A landing table as the catalog knows it.
+
+    `schemas` holds the columns of each kind of file; `literal` is the Avro schema that Athena reads all of them by.
+    """
+
+    location: str
+    columns: tuple[Column, ...]
+    schemas: Mapping[str, tuple[Column, ...]]
+    literal: str
+
+    def parameters(self) -> dict[str, str]:
+        """As parameters of the catalog's table."""
+        texts = {
+            SCHEMA + name: json.dumps([[column.source, hive(column.type)] for column in kind])
+            for name, kind in self.schemas.items()
+        }
+        return {"classification": "avro", "EXTERNAL": "TRUE", **texts}
+
+    @classmethod
+    def of(
+        cls, location: str, columns: Sequence[tuple[str, str]], parameters: Mapping[str, str], literal: str
+    ) -> "TableEntry":
+        """The entry behind the catalog's columns (name and Hive type) and parameters.
+
+        Raises:
+            ValueError: another program wrote a table that cannot be read as one of ours.
+        """
+        schemas = {
+            name.removeprefix(SCHEMA): _columns(json.loads(text))
+            for name, text in parameters.items()
+            if name.startswith(SCHEMA)
+        }
+        sources = {column.name: column.source for kind in schemas.values() for column in kind}
+        found = tuple(Column(name, sources.get(name, name), parse(kind)) for name, kind in columns)
+        return cls(location, found, schemas, literal)
+
+
+def _columns(pairs: Sequence[Sequence[str]]) -> tuple[Column, ...]:
+    return tuple(Column(source.lower(), source, parse(kind)) for source, kind in pairs)
+
+
+def view_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns of a view over a table with these."""
+    return (*columns, *_PARTITION_COLUMNS)
+
+
+def view_sql(table: LakeTable, columns: Sequence[Column]) -> str:
+    """The newest row per id; one text for Athena and for the local engine."""
+    names = ",\n    ".join(quoted(column.name) for column in view_columns(columns))
+    ids = ", ".join(quoted(name) for name in table.ids)
+    return (
+        f"SELECT\n    {names}\nFROM (\n"  # noqa: S608 - names of the catalog, quoted
+        f"    SELECT *, row_number() OVER (\n"
+        f"        PARTITION BY {ids} ORDER BY kafka_partition DESC, kafka_offset DESC\n"
+        f"    ) AS version_number\n"
+        f"    FROM {table.name}\n"
+        f") AS versions\nWHERE version_number = 1"
+    )
+
+
+def view_text(sql: str, database: str, columns: Sequence[Column]) -> str:
+    """A view's definition as Athena keeps it in the catalog."""
+    content = {
+        "originalSql": sql,
+        "catalog": "awsdatacatalog",
+        "schema": database,
+        "columns": [{"name": column.name, "type": trino(column.type)} for column in columns],
+    }
+    return f"/* Presto View: {base64.b64encode(json.dumps(content).encode()).decode()} */"
+
+
+def sql_of_view(text: str) -> str | None:
+    """The SQL behind a view's definition; None for one that Athena did not write."""
+    try:
+        content = json.loads(base64.b64decode(text.removeprefix("/* Presto View: ").removesuffix(" */")))
+        return str(content["originalSql"])
+    except (ValueError, KeyError, TypeError):
+        return None
