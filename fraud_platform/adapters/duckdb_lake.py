@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -31,9 +31,20 @@ _ADDRESS = re.compile(r"(https?|s3)://\S+")
 
 
 class LocalEngine(QueryEngine):
-    """Answers from what the catalog has registered; objects that a table cannot hold are left out."""
+    """Answers from what the catalog has registered; objects that a table cannot hold are left out.
 
-    def __init__(self, settings: Settings, catalog: Catalog, lake: LakeReader) -> None:
+    `missing` is told each table that the catalog lacks: the embedded one forgets them when it stops.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        lake: LakeReader,
+        *,
+        missing: Callable[[LakeTable], object] = lambda _: None,
+    ) -> None:
+        self._missing = missing
         self._settings = settings
         self._catalog = catalog
         self._lake = lake
@@ -71,6 +82,9 @@ class LocalEngine(QueryEngine):
         """Make the tables and views that the query names, so that only their objects are listed."""
         for table in tables:
             entry = self._catalog.table(table.name)
+            if entry is None:
+                self._missing(table)
+                entry = self._catalog.table(table.name)
             if entry is None or not entry.schemas:
                 continue
             connection.execute(f"CREATE VIEW {table.name} AS {self._landing(table, entry)}")

@@ -44,4 +44,6 @@ def engine_of(settings: Settings) -> QueryEngine:
     from fraud_platform.adapters.duckdb_lake import LocalEngine
     from fraud_platform.adapters.lake_reader import S3LakeReader
 
-    return LocalEngine(settings, catalog_of(settings), S3LakeReader(settings))
+    catalog, lake = catalog_of(settings), S3LakeReader(settings)
+    crawler = Crawler(lake, catalog, settings.naming, settings.lake_bucket)
+    return LocalEngine(settings, catalog, lake, missing=crawler.crawl)

@@ -1,12 +1,13 @@
 """What Dagster shows of the catalog: an asset per table, a schedule, and a sensor for new hours."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from fraud_platform.catalog.access import catalog_of
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
 from fraud_platform.catalog.crawl import Found
 from fraud_platform.catalog.newest import newest_hour
@@ -143,20 +144,21 @@ def refresh_catalog(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 
 def hour_sensor(*, settings: Callable[[], Settings] = load) -> dg.SensorDefinition:
-    """The sensor that asks for a crawl as soon as an hour has its first object."""
+    """The sensor that asks for a crawl as soon as an hour has its first object, or a table is lost."""
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            newest = _newest(settings())
+            current = settings()
+            newest = _newest(current)
+            lost = _lost(current, newest)
         except FraudPlatformError as error:
             return dg.SkipReason(str(error))
-        known = _remembered(context.cursor)
+        known = {name: hour for name, hour in _remembered(context.cursor).items() if name not in lost}
         fresh = {name: hour for name, hour in newest.items() if known.get(name) != hour}
         if not fresh:
             return dg.SkipReason("no hour has begun since the last look")
-        words = ",".join(f"{name}/{hour}" for name, hour in sorted(fresh.items()))
         keys = [table_key(table) for table in TABLES if table.name in fresh]
-        request = dg.RunRequest(run_key=words, run_config=_config(full=False), asset_selection=keys)
+        request = dg.RunRequest(run_config=_config(full=False), asset_selection=keys)
         return dg.SensorResult(run_requests=[request], cursor=json.dumps({**known, **fresh}))
 
     return dg.SensorDefinition(
@@ -175,6 +177,14 @@ def _newest(settings: Settings) -> dict[str, str]:
     lake = S3LakeReader(settings)
     found = {table.name: newest_hour(lake, table.prefix(settings.naming)) for table in TABLES}
     return {name: hour for name, hour in found.items() if hour is not None}
+
+
+def _lost(settings: Settings, names: Iterable[str]) -> set[str]:
+    """Tables that the embedded catalog no longer knows: it keeps them in memory alone."""
+    if settings.aws == "aws":
+        return set()
+    catalog = catalog_of(settings)
+    return {name for name in names if catalog.table(name) is None}
 
 
 def _remembered(cursor: str | None) -> dict[str, str]:
