@@ -69,9 +69,7 @@ def test_crawling_again_changes_nothing_and_opens_nothing(
 def test_ten_new_objects_among_ten_thousand_known_ones_cost_ten_opens(lake: FakeLake, crawler: Crawler) -> None:
     body = lake.objects[put(lake, NAMING, Topic.USERS, users("u-1", "u-2"))]
     topic = NAMING.topic(Topic.USERS)
-    lake.objects = {
-        object_key(topic, number % 4, number, hour(number // 100)): body for number in range(10_000)
-    }
+    lake.objects = {object_key(topic, number % 4, number, hour(number // 100)): body for number in range(10_000)}
     assert found(crawler).rows == 20_000
     lake.pages, lake.listed = 0, 0
     lake.opened.clear()

@@ -14,9 +14,7 @@ SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "text", "type": "st
 
 def avro(rows: int, *, text: str = "x" * 100, block: int = 16_000, schema: Any = SCHEMA) -> bytes:
     file = io.BytesIO()
-    fastavro.writer(
-        file, fastavro.parse_schema(schema), [{"text": text}] * rows, sync_interval=block, codec="null"
-    )
+    fastavro.writer(file, fastavro.parse_schema(schema), [{"text": text}] * rows, sync_interval=block, codec="null")
     return file.getvalue()
 
 

@@ -141,12 +141,23 @@ def test_without_a_name_the_ready_queries_are_listed(offline: Settings) -> None:
     assert json.loads(run(offline, None, as_json=True)) == [{"name": "transactions-with-users"}]
 
 
+def test_each_engine_lists_its_own_ready_queries(offline: Settings) -> None:
+    names = [row["name"] for row in json.loads(run(offline, None, engine="athena", as_json=True))]
+    assert names == [
+        "decisions-by-rule",
+        "fraud-by-bank-and-hour",
+        "top-receivers-across-banks",
+        "transactions-with-users",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "sentence"),
     [
         ("nonsense", {}, "There is no ready query 'nonsense'; there are: transactions-with-users"),
         ("db.t.drop()", {}, "only aggregate and find are allowed"),
-        (None, {"engine": "athena"}, "not available yet"),
+        ("nonsense", {"engine": "athena"}, "no ready query 'nonsense'; there are: decisions-by-rule, "),
+        ("DROP TABLE raw_users", {"engine": "athena"}, "AWS_ENDPOINT_URL"),
         (None, {"engine": "oracle"}, "no engine 'oracle'"),
         (ALL_USERS, {"as_json": True, "as_csv": True}, "Choose one"),
         (ALL_USERS, {"limit": -1}, "--limit"),
