@@ -61,7 +61,7 @@ class LocalEngine(QueryEngine):
             result = connection.execute(sql)
             columns = unique([str(each[0]) for each in result.description or ()])
             return Answer(columns, _rows(connection, columns))
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
             connection.close()
             raise _translated(error) from None
 
@@ -186,7 +186,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Iter
         while some := connection.fetchmany(_BATCH):
             for row in some:
                 yield dict(zip(columns, map(_value, row), strict=True))
-    except duckdb.Error as error:
+    except (duckdb.Error, RuntimeError) as error:
         raise _translated(error) from None
     finally:
         connection.close()
@@ -196,8 +196,10 @@ def _value(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
-def _translated(error: duckdb.Error) -> ConfigurationError | StoreUnavailable:
+def _translated(error: Exception) -> BaseException:
     """DuckDB's own words about the user's own text, without addresses, the repeated text, and values of rows."""
+    if isinstance(error.__cause__, KeyboardInterrupt):  # DuckDB makes a RuntimeError of Ctrl-C
+        return KeyboardInterrupt()
     words = _ADDRESS.sub("the lake", str(error).partition("\n")[0]).rstrip(". ")
     if not isinstance(error, _ABOUT_THE_TEXT):
         words = _VALUE.sub("a value", words)
