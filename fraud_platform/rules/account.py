@@ -1,14 +1,15 @@
 """What is remembered of one account, and its one bounded record."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate
+from operator import sub
 
 import msgspec
 
 from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.parameters import write
 from fraud_platform.rules.rule_set import digest
-from fraud_platform.rules.track import ALWAYS, Track
+from fraud_platform.rules.track import ALWAYS, Track, room
 from fraud_platform.rules.window import Window, mark
 
 REPEAT = Duration(24 * 3_600_000_000)
@@ -17,7 +18,7 @@ REPEAT = Duration(24 * 3_600_000_000)
 IDS = 4096
 """Most transaction ids remembered per account; the oldest quarter goes when there are more."""
 
-_FORMAT = 1
+_FORMAT = 2
 _SMALL = 2**63
 
 
@@ -35,14 +36,16 @@ class AccountState:
 class Layout:
     """The windows of a rule set, and what is kept for them; shared by all accounts.
 
-    `plans` holds each window with its kind, its duration and how long it keeps a transaction, in microseconds.
+    `plans` holds each window with its kind, its duration and how long it keeps a transaction, in microseconds,
+    and the room that it may take.
     """
 
     def __init__(self, windows: Sequence[Window], lateness: Duration) -> None:
         self.windows = tuple(windows)
         self.lateness = lateness
         self.plans = tuple(
-            (window, window.kind, int(window.duration), int(window.duration) + int(lateness)) for window in self.windows
+            (window, window.kind, int(each), int(each) + int(lateness), room(int(each), int(lateness)))
+            for window, each in ((window, window.duration) for window in self.windows)
         )
         self.ids = tuple(mark(digest(write(window))) for window in self.windows)
         self.repeat_span = int(REPEAT) + int(lateness)
@@ -59,10 +62,9 @@ class Layout:
             return _encode((_FORMAT, None, [], {}))
         forget_ids(state, watermark - self.repeat_span)
         tracks = {}
-        for identity, (_, _, _, kept), track in zip(self.ids, self.plans, state.tracks, strict=True):
+        for identity, (_, _, _, kept, _), track in zip(self.ids, self.plans, state.tracks, strict=True):
             track.forget(watermark - kept)
-            floor = None if track.floor == ALWAYS else track.floor
-            tracks[identity] = (floor, _steps(track.times), track.counts, _portable(track.values))
+            tracks[identity] = _kept(track)
         seen = sorted((at, identity) for identity, at in state.seen.items())
         ids = [_steps([at for at, _ in seen]), [identity for _, identity in seen]]
         return _encode((_FORMAT, watermark, ids, dict(sorted(tracks.items()))))
@@ -83,7 +85,7 @@ class Layout:
         state.watermark = watermark
         if watermark is None:
             return state
-        state.seen = dict(zip(ids[1], _sums(ids[0]), strict=True))
+        state.seen = dict(zip(ids[1], accumulate(ids[0]), strict=True))
         for place, identity in enumerate(self.ids):
             state.tracks[place] = _track(tracks[identity]) if identity in tracks else Track(floor=watermark)
         return state
@@ -114,7 +116,7 @@ def forget_ids(state: AccountState, oldest: int) -> None:
     state.seen = {identity: at for identity, at in state.seen.items() if at > oldest}
 
 
-_Kept = tuple[int | None, list[int], list[int], list[int | str]]
+_Kept = tuple[int | None, list[int], list[int], list[int], list[int | str]]
 _Record = tuple[int, int | None, list[list[int]], dict[int, _Kept]]
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[_Record] = msgspec.msgpack.Decoder(_Record)
@@ -127,24 +129,25 @@ def _decoded(record: bytes) -> _Record:
         raise ValueError(f"the account's record cannot be read: {error}") from None
 
 
+def _kept(track: Track) -> _Kept:
+    floor = None if track.floor == ALWAYS else track.floor
+    if all(count == 1 for count in track.counts):
+        return floor, _steps(track.times), [], [], _portable(track.values)
+    lengths = list(map(sub, track.times, track.begins))
+    return floor, _steps(track.times), lengths, track.counts, _portable(track.values)
+
+
 def _track(kept: _Kept) -> Track:
-    floor, steps, counts, values = kept
+    floor, steps, lengths, counts, values = kept
     track = Track(ALWAYS if floor is None else floor)
-    track.times, track.counts, track.values = _sums(steps), counts, [int(value) for value in values]
+    track.times, track.counts, track.values = list(accumulate(steps)), counts, [int(value) for value in values]
+    track.begins = list(map(sub, track.times, lengths))
     return track
 
 
 def _steps(times: Sequence[int]) -> list[int]:
     """Differences: small numbers take few bytes."""
-    return [at - before for before, at in pairwise([0, *times])]
-
-
-def _sums(steps: Sequence[int]) -> list[int]:
-    times, at = [], 0
-    for step in steps:
-        at += step
-        times.append(at)
-    return times
+    return [*times[:1], *map(sub, times[1:], times)]
 
 
 def _portable(values: Sequence[int]) -> list[int | str]:

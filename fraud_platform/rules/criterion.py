@@ -32,6 +32,9 @@ class Unclear(msgspec.Struct, frozen=True):
 
 Finding = Match | Unclear | None
 
+PARTIAL = Unclear("part of the account's history in this window is not kept")
+"""The finding when what is missing from a partial window could turn the answer."""
+
 
 class History(Protocol):
     """The account's past as the engine shows it to a criterion."""

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from fraud_platform.core.decisions import Hit, NotEvaluable, canonical
-from fraud_platform.rules.criterion import Match, Unclear
+from fraud_platform.rules.criterion import PARTIAL, Match, Unclear
 from fraud_platform.rules.event import Event, text
 from fraud_platform.rules.indexed import READERS, AtLeast, Function, OneOf, WindowLimit, missing, shown
 from fraud_platform.rules.moment import Moment
@@ -84,6 +84,7 @@ class WindowGroup(Group):
     ) -> None:
         ordered = sorted(rules, key=lambda pair: (pair[1].units, pair[0].id))
         self._place, self._function, self._at_most = place, function, at_most
+        self._proven = ordered[0][1].proven
         self._read = READERS[function]
         self._limits = [test.units for _, test in ordered]
         self._rules = [rule for rule, _ in ordered]
@@ -102,6 +103,12 @@ class WindowGroup(Group):
             first = bisect_left(self._limits, high)
         else:
             last = bisect_right(self._limits, low)
+        if seen.is_partial and self._proven is not True:
+            doubtful = self._rules if self._proven is None else self._rules[first:last]
+            findings[1].extend(_all_unclear(doubtful, PARTIAL))
+            return
+        if seen.is_partial:
+            findings[1].extend(_all_unclear(self._rules[:first] + self._rules[last:], PARTIAL))
         if first >= last:
             return
         observed = shown(self._function, low)

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from fraud_platform.core.decisions import canonical
-from fraud_platform.rules.criterion import Criterion, Finding, History, Match, Unclear
+from fraud_platform.rules.criterion import PARTIAL, Criterion, Finding, History, Match, Unclear
 from fraud_platform.rules.event import Event, number, scaled, text, unscaled
 from fraud_platform.rules.window import Aggregate, Kind, NumberField, TextField, Window
 
@@ -93,13 +93,27 @@ class WindowLimit:
         """The limit as `reading` counts: 1e-9 of money, or a plain number."""
         return scaled(self.limit) if self.function.is_money else int(self.limit)
 
+    @property
+    def proven(self) -> bool | None:
+        """What a partial window proves: True a hit, False that there is none, None nothing.
+
+        What is missing can only raise a count, a maximum or a sum without negative parts, and only lower a
+        minimum; a mean can go either way.
+        """
+        if self.function is Function.AVG or (self.function is Function.SUM and self.window.field == "balance"):
+            return None
+        return (self.function is Function.MIN) == self.at_most
+
     def evaluate(self, history: History) -> Finding:
         """Ask the history and compare exactly."""
         seen = history.over(self.window)
         if not isinstance(seen, Aggregate):
             return seen
         read = reading(self.function, seen)
-        if (read.high > self.units) if self.at_most else (read.low < self.units):
+        hits = read.high <= self.units if self.at_most else read.low >= self.units
+        if read.is_partial and hits is not self.proven:
+            return PARTIAL
+        if not hits:
             return None
         return Match(
             observed=shown(self.function, read.low),

@@ -28,7 +28,10 @@ class Moment:
         if state is None or event.at is None:
             self.answers = [NO_HISTORY if state is None else NO_TIME] * len(places)
         else:
-            self.answers = [self._read(*plan, track) for plan, track in zip(layout.plans, state.tracks, strict=True)]
+            self.answers = [
+                self._read(window, kind, duration, kept, track)
+                for (window, kind, duration, kept, _), track in zip(layout.plans, state.tracks, strict=True)
+            ]
 
     def over(self, window: Window) -> Aggregate | Unclear | None:
         """See `criterion.History.over`."""
@@ -39,11 +42,11 @@ class Moment:
         if self._state is None or self._event.at is None:
             return
         self._state.watermark = watermark = self._watermark
-        for answer, (_, kind, duration, kept), track in zip(
+        for answer, (_, kind, _, kept, room), track in zip(
             self.answers, self._layout.plans, self._state.tracks, strict=True
         ):
             if isinstance(answer, Aggregate):
-                track.add(kind, self._at, answer.own, watermark - kept, duration)
+                track.add(kind, self._at, answer.own, watermark - kept, room)
 
     def _read(self, window: Window, kind: Kind, duration: int, kept: int, track: Track) -> Aggregate | Unclear | None:
         if window.where:

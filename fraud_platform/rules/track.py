@@ -1,25 +1,24 @@
 """One window's memory of one account: sorted cells, exact while they are few, coarser when they are many.
 
-A cell stands for one transaction. When more than `CELLS` are kept, those that share a 64th of the window become
-one cell at the time of its newest, so that a busy account costs no more than a quiet one.
+A cell stands for one transaction. When there are more than the window's `capacity`, all but the newest of those that
+share a 64th of the window become one cell at the time of its newest, so that a busy account costs no more than a
+quiet one. What had to go raises the floor, so that no answer passes over it in silence.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import islice
 
 from fraud_platform.rules.window import Aggregate, Kind
 
-CELLS = 256
-"""Most cells of a window and account; up to here every edge is exact to the microsecond."""
-
-MOST_AFTER, LEFT = 192, 128
-"""When joining leaves more cells than the first, the oldest go until the second are left.
-
-Both are above `PARTS` and the largest limit of DISTINCT, so nothing goes that a transaction on time and in order needs.
-"""
+CELLS, MOST_CELLS = 256, 2560
+"""Most cells of a window and account, of a window as long as the lateness and of a very short one."""
 
 PARTS = 64
-"""Resolution of a window that holds more than `CELLS` transactions."""
+"""Resolution of a window that holds more transactions than cells."""
+
+EXACT = 48
+"""The newest cells are never joined, so that what arrives a little out of order finds its place."""
 
 ALWAYS = -(2**62)
 """Before every event: nothing is missing."""
@@ -29,22 +28,25 @@ _COUNT, _SUM, _MIN, _DISTINCT = Kind.COUNT, Kind.SUM, Kind.MIN, Kind.DISTINCT
 
 
 class Track:
-    """Cells by time (microseconds, ascending); `floor`: nothing at or before it is known.
+    """Cells by the time of their newest transaction (microseconds, ascending), which `begins` has of their oldest.
 
-    `values` is empty for COUNT; `counts` is empty while every cell is a single transaction.
+    Something at `floor` or before it is not kept. `values` is empty for COUNT; `begins` and `counts` are empty
+    while every cell is a single transaction.
     """
 
-    __slots__ = ("counts", "floor", "times", "values")
+    __slots__ = ("begins", "counts", "floor", "times", "values")
 
     def __init__(self, floor: int = ALWAYS) -> None:
         self.floor = floor
         self.times: list[int] = []
+        self.begins: list[int] = []
         self.counts: list[int] = []
         self.values: list[int] = []
 
-    def add(self, kind: Kind, at: int, value: int, oldest: int, duration: int) -> None:
-        """Keep one transaction; `oldest` is the last moment that is no longer kept."""
+    def add(self, kind: Kind, at: int, value: int, oldest: int, room: tuple[int, int]) -> None:
+        """Keep one transaction; `oldest` is the last moment that is no longer kept, `room` see there."""
         if at <= oldest or at <= self.floor:
+            self.floor = max(self.floor, at)
             return
         times = self.times
         place = len(times) if not times or at >= times[-1] else bisect_right(times, at)
@@ -53,27 +55,34 @@ class Track:
             self.values.insert(place, value)
         if self.counts:
             self.counts.insert(place, 1)
+            self.begins.insert(place, at)
         if times[0] <= oldest:
             self.forget(oldest)
-        if len(times) > CELLS:
-            self._coarsen(kind, max(1, duration // PARTS))
-            if len(self.times) > MOST_AFTER:
-                self.floor = self.times[-LEFT - 1]
-                self._drop(len(self.times) - LEFT)
+        cells, width = room
+        if len(times) > cells:
+            self._coarsen(kind, width)
+            if len(self.times) > cells * 3 // 4:
+                self._drop(len(self.times) - cells * 11 // 16)
 
     def read(self, kind: Kind, at: int, own: int, oldest: int, duration: int) -> Aggregate:
         """What lies in `(at - duration, at]`, and for COUNT the nearest neighbour."""
-        start = at - duration
-        is_partial = start < oldest or start < self.floor
         times = self.times
+        if times and times[0] <= oldest:
+            self.forget(oldest)
+        start = at - duration
+        is_partial = start < self.floor
         if not times:
             return Aggregate(0, None, own, _NO_MARKS, None, is_partial)
-        start = max(start, oldest)
-        end = len(times) if at >= times[-1] else bisect_right(times, at)
+        end, after = len(times), None
+        if at < times[-1]:
+            end = bisect_right(times, at)
+            after = min(self.begins[end:]) if self.begins else times[end]
+            is_partial = is_partial or after <= at  # a cell that began before `at` and went on after it
         begin = 0 if times[0] > start else bisect_right(times, start)
-        count = sum(self.counts[begin:end]) if self.counts else max(0, end - begin)
+        count = sum(self.counts[begin:end]) if self.counts else end - begin
         if kind is _COUNT:
-            return Aggregate(count, count, own, _NO_MARKS, self._gap(at, begin, end, duration), is_partial)
+            gap = self._gap(at, begin, end, after, duration)
+            return Aggregate(count, count, own, _NO_MARKS, gap, is_partial)
         values = self.values[begin:end]
         if kind is _DISTINCT:
             marks = frozenset(values)
@@ -84,29 +93,48 @@ class Track:
         """Drop what is not kept any more."""
         self._drop(bisect_right(self.times, oldest))
 
-    def _gap(self, at: int, begin: int, end: int, duration: int) -> int | None:
+    def _gap(self, at: int, begin: int, end: int, after: int | None, duration: int) -> int | None:
         gap = at - self.times[end - 1] if end > begin else duration
-        if end < len(self.times):
-            gap = min(gap, self.times[end] - at)
+        if after is not None:
+            gap = min(gap, self.times[end] - at, abs(after - at))
         return gap if gap < duration else None
 
     def _drop(self, cells: int) -> None:
         if cells:
-            del self.times[:cells], self.counts[:cells], self.values[:cells]
+            self.floor = max(self.floor, self.times[cells - 1])
+            del self.times[:cells], self.begins[:cells], self.counts[:cells], self.values[:cells]
 
     def _coarsen(self, kind: Kind, width: int) -> None:
-        """Join cells: of each distinct value the newest stays, other kinds join what shares a stretch of time."""
-        singles = [1] * len(self.times)
-        nothing = [0] * len(self.times)
-        cells: dict[int, tuple[int, int, int]] = {}
-        for at, count, value in zip(self.times, self.counts or singles, self.values or nothing, strict=True):
+        """Join all but the newest cells: of a distinct value the newest stays, else what shares a stretch of time."""
+        size = len(self.times) - EXACT
+        ones = [1] * len(self.times)
+        parts = zip(self.times, self.begins or self.times, self.counts or ones, self.values or ones, strict=True)
+        cells: dict[int, tuple[int, int, int, int]] = {}
+        for at, begin, count, value in islice(parts, size):
             key = value if kind is _DISTINCT else at // width
             before = cells.pop(key, None)
-            joined = value if before is None or kind is _DISTINCT else reduced(kind, (before[2], value))
-            cells[key] = (at, count + (before[1] if before else 0), joined)
-        self.times = [at for at, _, _ in cells.values()]
-        self.counts = [count for _, count, _ in cells.values()]
-        self.values = [] if kind is _COUNT else [value for _, _, value in cells.values()]
+            if before is None:
+                cells[key] = (at, begin, count, value)
+            else:
+                joined = value if kind is _DISTINCT else reduced(kind, (before[3], value))
+                cells[key] = (at, min(before[1], begin), before[2] + count, joined)
+        done = list(cells.values())
+        self.begins = [begin for _, begin, _, _ in done] + (self.begins or self.times)[size:]
+        self.counts = [count for _, _, count, _ in done] + (self.counts or ones)[size:]
+        self.values = [] if kind is _COUNT else [value for *_, value in done] + self.values[size:]
+        self.times[:size] = [at for at, _, _, _ in done]
+
+
+def room(duration: int, lateness: int) -> tuple[int, int]:
+    """Most cells of a window of this length, and the microseconds that joined ones share: a 64th of the window.
+
+    So many that joined ones reach as far back as lateness asks, and the newest stay single.
+
+    Only windows shorter than a 28th of the lateness would need more than `MOST_CELLS`: those keep at least the
+    newest 1,760 transactions.
+    """
+    stretches = PARTS * (1 - -lateness // duration) + 1
+    return min(MOST_CELLS, max(CELLS, (stretches + EXACT) * 4 // 3 + 1)), -(-duration // PARTS)
 
 
 def reduced(kind: Kind, values: Sequence[int]) -> int:

@@ -68,9 +68,7 @@ def _ask(test: Any, event: Event, past: Sequence[Event], on_time: int) -> Any:
         case SpecificSector():
             return "unclear" if event.sector is None else (event.sector, 1) if event.sector in test.sectors else None
         case SmallInterval():
-            kept = [each for each in past if each.at > on_time - test.within]
-            gaps = [abs(each.at - event.at) for each in kept if abs(each.at - event.at) < test.within]
-            return (Decimal(min(gaps)) / 1_000_000, 2) if gaps else None
+            return _interval(test, event, past, on_time)
         case WindowAggregate():
             return _aggregate(test, event, past, on_time)
         case RatioToHistory():
@@ -80,28 +78,47 @@ def _ask(test: Any, event: Event, past: Sequence[Event], on_time: int) -> Any:
     raise AssertionError(test)
 
 
+def _interval(test: SmallInterval, event: Event, past: Sequence[Event], on_time: int) -> Any:
+    kept = [each for each in past if each.at > on_time - test.within]
+    gaps = [abs(each.at - event.at) for each in kept if abs(each.at - event.at) < test.within]
+    if gaps:
+        return Decimal(min(gaps)) / 1_000_000, 2
+    return "unclear" if _has_gaps(event, past, test.within, on_time) else None
+
+
 def _aggregate(test: WindowAggregate, event: Event, past: Sequence[Event], on_time: int) -> Any:
     verdict = _passes(test, event)
     if verdict is not True:
         return "unclear" if verdict is None else None
     if test.field and getattr(event, test.field) is None:
         return "unclear"
-    inside = [each for each in _trailing(event, past, test.window, on_time) if _passes(test, each)]
+    told = [each for each in past if _passes(test, each) and (test.field is None or _has(each, test.field))]
+    inside = _trailing(event, told, test.window, on_time)
     values = [1 if test.field is None else getattr(each, test.field) for each in [*inside, event]]
-    values = [value for value in values if value is not None]
     value = {
         "COUNT": len, "DISTINCT": lambda every: len(set(every)), "SUM": sum, "MIN": min, "MAX": max,
         "AVG": lambda every: sum(map(Fraction, every)) / len(every),
     }[test.function](values)  # fmt: skip
     reached = value >= test.at_least if test.at_least is not None else value <= test.at_most
+    if _has_gaps(event, told, test.window, on_time) and not _stays(test, reached=reached):
+        return "unclear"
     return (value, len(values)) if reached else None
+
+
+def _stays(test: WindowAggregate, *, reached: bool) -> bool:
+    """Whether more transactions could not turn the answer."""
+    rises = test.function in {"COUNT", "DISTINCT", "MAX"} or (test.function == "SUM" and test.field != "balance")
+    stays_above, stays_below = rises, test.function == "MIN"
+    is_above = reached if test.at_least is not None else not reached
+    return stays_above if is_above else stays_below
 
 
 def _ratio(test: RatioToHistory, event: Event, past: Sequence[Event], on_time: int) -> Any:
     if event.amount is None:
         return "unclear"
-    inside = [each.amount for each in _trailing(event, past, test.window, on_time) if each.amount is not None]
-    if len(inside) < test.min_count or sum(inside) == 0:
+    told = [each for each in past if _has(each, "amount")]
+    inside = [each.amount for each in _trailing(event, told, test.window, on_time)]
+    if _has_gaps(event, told, test.window, on_time) or len(inside) < test.min_count or sum(inside) == 0:
         return "unclear"
     ratio = Fraction(event.amount) / (Fraction(sum(inside)) / len(inside))
     return (ratio, len(inside) + 1) if ratio >= Fraction(test.ratio) else None
@@ -116,6 +133,15 @@ def _listed(test: Listed, event: Event) -> Any:
 
 def _trailing(event: Event, past: Sequence[Event], window: int, on_time: int) -> list[Event]:
     return [each for each in past if event.at - window < each.at <= event.at and each.at > on_time - window]
+
+
+def _has_gaps(event: Event, past: Sequence[Event], window: int, on_time: int) -> bool:
+    """Whether something is not kept any more that may lie inside the window."""
+    return any(event.at - window < each.at <= on_time - window for each in past)
+
+
+def _has(event: Event, field: str) -> bool:
+    return getattr(event, field) is not None
 
 
 def _passes(test: WindowAggregate, event: Event) -> bool | None:

@@ -1,8 +1,12 @@
 """Each criterion at its edges."""
 
+from decimal import Decimal
+
 import pytest
 
 from fraud_platform.core.decisions import Action, Decision
+from fraud_platform.rules.criterion import PARTIAL, Match
+from fraud_platform.rules.moment import Moment
 from tests.rules.building import DAY, NOON, SECOND, decisions, engine, event, observed, rule
 
 
@@ -179,6 +183,48 @@ def test_a_repeated_id_within_a_day_is_a_duplicate_and_leaves_no_trace() -> None
     at = [NOON, NOON + DAY - 1, NOON + DAY]
     found = decisions(rules, *(event(transaction_id="same", at=each) for each in at))
     assert [each and observed(each) for each in found] == [["1"], None, ["2"]]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "hits", "unclear"),
+    [
+        ("function: COUNT, at_least: 1", True, False),
+        ("function: COUNT, at_least: 9", False, True),
+        ("function: COUNT, at_most: 2", False, True),
+        ("function: COUNT, at_most: 0", False, False),
+        ("function: SUM, field: amount, at_least: 1", True, False),
+        ("function: SUM, field: amount, at_most: 100", False, True),
+        ("function: SUM, field: balance, at_least: 1", False, True),
+        ("function: AVG, field: amount, at_least: 1", False, True),
+        ("function: AVG, field: amount, at_most: 100", False, True),
+        ("function: MIN, field: amount, at_most: 100", True, False),
+        ("function: MIN, field: amount, at_most: 1", False, True),
+        ("function: MIN, field: amount, at_least: 5", False, True),
+        ("function: MIN, field: amount, at_least: 50", False, False),
+        ("function: DISTINCT, field: sector, at_most: 3", False, True),
+    ],
+)
+def test_of_a_window_that_is_still_filling_nothing_is_guessed(parameters: str, hits: bool, unclear: bool) -> None:
+    """A rule that is new to an account with a past, asked as one of the set and alone."""
+    before = engine(rule("HIGH_TRANSACTION_AMOUNT", "at_least: 1"))
+    after = engine(rule("WINDOW_AGGREGATE", f"{parameters}, window: 30d"))
+    state = before.layout.new()
+    before.judge(event(0), state)
+    cold = after.layout.load(before.layout.dump(state))
+    found = after.judge(event(1, balance=Decimal(7)), cold).decision
+    assert ([hit.late for hit in found.hits], bool(found.not_evaluable)) == ([True] * hits, unclear)
+    test = after.rule_set.rules[0].test.test()
+    moment = Moment(event(2, balance=Decimal(7)), cold, after.layout, {test.window: 0})
+    assert (test.evaluate(moment) == PARTIAL, isinstance(test.evaluate(moment), Match)) == (unclear, hits)
+
+
+def test_a_mean_of_which_something_is_missing_is_no_history() -> None:
+    before, after = engine(rule("SMALL_INTERVAL", "")), engine(rule("RATIO_TO_HISTORY", "ratio: 2, min_count: 1"))
+    state = before.layout.new()
+    before.judge(event(0), state)
+    cold = after.layout.load(before.layout.dump(state))
+    after.judge(event(1), cold)
+    assert after.judge(event(2, "99"), cold).decision.not_evaluable[0].reason == PARTIAL.reason
 
 
 def test_a_late_transaction_is_judged_on_what_is_kept_and_marked() -> None:

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.core.decisions import Decision
+from fraud_platform.rules.criterion import PARTIAL
 from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.event import Event
-from fraud_platform.rules.track import CELLS
-from tests.rules.building import DAY, NOON, SECOND, event, observed, rule, rule_set
+from fraud_platform.rules.track import CELLS, room
+from tests.rules.building import DAY, HOUR, NOON, SECOND, event, observed, rule, rule_set
 from tests.rules.oracle import Verdict, verdicts
 
 LISTS = """
@@ -53,6 +54,14 @@ RULES = rule_set(
     rule("HIGH_TRANSACTION_AMOUNT", "at_least: 0", id="off", enabled="false"),
     head=LISTS,
 )
+SPANS = {"short": 60 * SECOND, "hour": HOUR, "day": DAY}
+BUSY = [
+    rule("SMALL_INTERVAL", "within: 3s", id="interval"),
+    *(rule("WINDOW_AGGREGATE", f"function: COUNT, window: {span // SECOND}s, at_least: 1", id=name)
+      for name, span in SPANS.items()),
+    *(rule("WINDOW_AGGREGATE", f"function: COUNT, window: {span // SECOND}s, at_most: 20", id=f"{name}-few")
+      for name, span in SPANS.items()),
+]  # fmt: skip
 _moments = st.builds(
     lambda day, second, micro: NOON + day * DAY // 2 + second * SECOND + micro,
     st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 8]),
@@ -109,7 +118,54 @@ def test_a_busy_account_is_off_by_less_than_a_64th_of_the_window(seed: int, span
         total = Decimal(observed(found)[0] or "")
         exact = sum(each for at, each in past if at > second - 3600)
         assert exact <= total <= sum(each for at, each in past if at > second - longer)
-        assert len(state.tracks[0].times) <= CELLS
+        assert len(state.tracks[0].times) <= room(HOUR, DAY)[0]
+
+
+@pytest.mark.parametrize(("seed", "lateness"), [(0, 1), (1, 24), (2, 100)])
+def test_a_busy_account_out_of_order_is_never_wrong_in_silence(seed: int, lateness: int) -> None:
+    """2,500 transactions, some hours late: a count is right within a 64th of the window, or said to be partial."""
+    rules = Engine(rule_set(*BUSY, head=f"lateness: {lateness}h"))
+    state, draw = rules.layout.new(), Random(seed)
+    past: list[int] = []
+    plain = 0
+    for n in range(2500):
+        at = NOON + (20 * n - draw.choice([0, 0, 0, draw.randrange(90), draw.randrange(3600 * lateness)])) * SECOND
+        found = rules.judge(event(at=at), state).decision
+        hits = {hit.rule_id: hit for hit in found.hits}
+        unclear = {each.rule_id for each in found.not_evaluable}
+        for name, span in SPANS.items():
+            exact = 1 + sum(at - span < each <= at for each in past)
+            most = 1 + sum(at - span - span / 64 < each <= at for each in past)
+            if not hits[name].late:
+                assert exact <= int(hits[name].observed or 0) <= most
+                plain += 1
+            few = f"{name}-few"
+            assert few in unclear or hits[name].late or (exact <= 20) >= (few in hits) >= (most <= 20)
+        near = any(abs(each - at) < 3 * SECOND for each in past)
+        assert "interval" in unclear or ("interval" in hits) == near
+        past.append(at)
+    assert plain > 2500 * len(SPANS) * 0.9
+
+
+def test_a_line_hours_behind_finds_its_neighbour_on_a_busy_day() -> None:
+    """300 lines in a day, then one that is 12 hours late and three seconds from another."""
+    rules = Engine(rule_set(rule("SMALL_INTERVAL", "within: 10s")))
+    state = rules.layout.new()
+    for n in range(300):
+        rules.judge(event(288 * n), state)
+    found = rules.judge(event(288 * 150 + 3), state).decision
+    assert [(hit.observed, hit.late) for hit in found.hits] == [("3", False)]
+
+
+def test_what_the_busiest_account_had_to_forget_is_said() -> None:
+    """6,000 lines in a day are more than are kept for ten seconds; one line is 20 hours late, one a single hour."""
+    rules = Engine(rule_set(rule("SMALL_INTERVAL", "within: 10s")))
+    state = rules.layout.new()
+    for n in range(6000):
+        rules.judge(event(14 * n), state)
+    early, recent = rules.judge(event(14 * 900 + 3), state), rules.judge(event(14 * 5700 + 3), state)
+    assert [each.reason for each in early.decision.not_evaluable] == [PARTIAL.reason]
+    assert (observed(recent.decision), early.is_late) == (["3"], False)
 
 
 def _expected(events: Sequence[Event]) -> list[Verdict]:

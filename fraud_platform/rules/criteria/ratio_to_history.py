@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from fraud_platform.core.decisions import canonical
-from fraud_platform.rules.criterion import Criterion, Finding, History, Match, Unclear
+from fraud_platform.rules.criterion import PARTIAL, Criterion, Finding, History, Match, Unclear
 from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.event import Event, scaled, unscaled
 from fraud_platform.rules.parameters import Money
@@ -21,8 +21,8 @@ _ONE = 10**9
 class RatioToHistory(Criterion):
     """The amount is at least `ratio` times the mean of the account's earlier ones in `(t - window, t]`.
 
-    The current transaction is not part of that mean. With fewer than `min_count` earlier ones, or a mean of
-    zero, the rule is not evaluable.
+    The current transaction is not part of that mean. With fewer than `min_count` earlier ones, a mean of zero or
+    a window of which something is not kept, the rule is not evaluable.
     """
 
     ratio: Annotated[Money, msgspec.Meta(description="How many times the mean hits.")]
@@ -46,6 +46,8 @@ class RatioToHistory(Criterion):
         seen = history.over(self.windows()[0])
         if not isinstance(seen, Aggregate):
             return seen
+        if seen.is_partial:
+            return PARTIAL
         total = seen.value or 0
         if seen.count < self.min_count:
             return Unclear(f"the account has {seen.count} earlier transactions in the window, {self.min_count} needed")
@@ -58,5 +60,4 @@ class RatioToHistory(Criterion):
             limit=canonical(self.ratio),
             window=self.window.iso,
             contributing_count=seen.count + 1,
-            is_partial=seen.is_partial,
         )

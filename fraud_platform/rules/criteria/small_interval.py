@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from fraud_platform.rules.criterion import Criterion, Finding, History, Match
+from fraud_platform.rules.criterion import PARTIAL, Criterion, Finding, History, Match
 from fraud_platform.rules.duration import Duration, seconds_text
 from fraud_platform.rules.event import Event
 from fraud_platform.rules.window import Aggregate, Window
@@ -36,7 +36,7 @@ class SmallInterval(Criterion):
         if not isinstance(seen, Aggregate):
             return seen
         if seen.gap is None:
-            return None
+            return PARTIAL if seen.is_partial else None
         return Match(
             observed=seconds_text(seen.gap),
             limit=seconds_text(self.within),
