@@ -8,28 +8,23 @@ import msgspec
 
 from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.parameters import write
+from fraud_platform.rules.repeats import REPEAT, Ids
 from fraud_platform.rules.rule_set import digest
 from fraud_platform.rules.track import ALWAYS, Track, room
 from fraud_platform.rules.window import Window, mark
-
-REPEAT = Duration(24 * 3_600_000_000)
-"""A transaction id comes again within this span of event time: a duplicate."""
-
-IDS = 4096
-"""Most transaction ids remembered per account; the oldest quarter goes when there are more."""
 
 _FORMAT = 2
 _SMALL = 2**63
 
 
 class AccountState:
-    """`watermark`: newest event time; `seen`: event time by the mark of each accepted id; one track per window."""
+    """`watermark`: newest event time; `seen`: the ids of what was accepted; one track per window."""
 
     __slots__ = ("seen", "tracks", "watermark")
 
     def __init__(self, tracks: list[Track]) -> None:
         self.watermark: int | None = None
-        self.seen: dict[int, int] = {}
+        self.seen = Ids()
         self.tracks = tracks
 
 
@@ -59,14 +54,12 @@ class Layout:
         """The state as one record; equal histories give equal bytes."""
         watermark = state.watermark
         if watermark is None:
-            return _encode((_FORMAT, None, [], {}))
-        forget_ids(state, watermark - self.repeat_span)
+            return _encode((_FORMAT, None, None, {}))
         tracks = {}
         for identity, (_, _, _, kept, _), track in zip(self.ids, self.plans, state.tracks, strict=True):
             track.forget(watermark - kept)
             tracks[identity] = _kept(track)
-        seen = sorted((at, identity) for identity, at in state.seen.items())
-        ids = [_steps([at for at, _ in seen]), [identity for _, identity in seen]]
+        ids = (_steps(state.seen.times), state.seen.marks, state.seen.forgotten)
         return _encode((_FORMAT, watermark, ids, dict(sorted(tracks.items()))))
 
     def load(self, record: bytes) -> AccountState:
@@ -83,9 +76,10 @@ class Layout:
             raise ValueError(f"the account's record has format {version}, this version reads {_FORMAT}")
         state = self.new()
         state.watermark = watermark
-        if watermark is None:
+        if watermark is None or ids is None:
             return state
-        state.seen = dict(zip(ids[1], accumulate(ids[0]), strict=True))
+        steps, marks, forgotten = ids
+        state.seen = Ids(marks, accumulate(steps), forgotten)
         for place, identity in enumerate(self.ids):
             state.tracks[place] = _track(tracks[identity]) if identity in tracks else Track(floor=watermark)
         return state
@@ -95,29 +89,9 @@ class Layout:
         return None if state.watermark is None else state.watermark + self.longest
 
 
-def is_repeat(state: AccountState, transaction_id: str, at: int, *, oldest: int) -> bool:
-    """Whether the id was accepted within 24 h of event time, or else note it."""
-    identity = mark(transaction_id)
-    before = state.seen.get(identity)
-    if before is not None and before > oldest and abs(at - before) < REPEAT:
-        return True
-    if at > oldest:
-        state.seen[identity] = at
-        if len(state.seen) > IDS:
-            forget_ids(state, oldest)
-        if len(state.seen) > IDS:
-            newest = sorted((at, identity) for identity, at in state.seen.items())[IDS // 4 :]
-            state.seen = {identity: at for at, identity in newest}
-    return False
-
-
-def forget_ids(state: AccountState, oldest: int) -> None:
-    """Drop the ids that are not kept any more."""
-    state.seen = {identity: at for identity, at in state.seen.items() if at > oldest}
-
-
 _Kept = tuple[int | None, list[int], list[int], list[int], list[int | str]]
-_Record = tuple[int, int | None, list[list[int]], dict[int, _Kept]]
+_Ids = tuple[list[int], list[int], int | None]
+_Record = tuple[int, int | None, _Ids | None, dict[int, _Kept]]
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[_Record] = msgspec.msgpack.Decoder(_Record)
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fraud_platform.core.decisions import Action, Decision, Hit, NotEvaluable
-from fraud_platform.rules.account import AccountState, Layout, is_repeat
+from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.event import Event
 from fraud_platform.rules.groups import AmountGroup, Findings, Group, SingleRules, WindowGroup, WordGroup
 from fraud_platform.rules.indexed import AtLeast, Indexed, OneOf, WindowLimit
@@ -26,11 +26,14 @@ _by_rule = attrgetter("rule_id")
 class Judgement(msgspec.Struct, frozen=True, gc=False):
     """What became of an event. No decision: its id came again within 24 h of event time, a duplicate.
 
-    `is_late`: it is further behind its account's newest transaction than the rule set's lateness.
+    `is_late`: it is further behind its account's newest transaction than the rule set's lateness. `may_repeat`:
+    whether it is a repetition could not be checked, since ids of its time are not remembered any more (or nothing
+    is: no account's state, no time); what keeps decisions must not let this one replace an earlier one of its id.
     """
 
     decision: Decision | None
     is_late: bool = False
+    may_repeat: bool = False
 
     @property
     def is_duplicate(self) -> bool:
@@ -56,10 +59,11 @@ class Engine:
         Without a state, rules that need the account's history are reported as not evaluable and nothing is a
         duplicate. An event without a time is judged, but not remembered.
         """
-        late = False
+        late, may_repeat = False, True
         if state is not None and event.at is not None:
             newest = event.at if state.watermark is None else max(state.watermark, event.at)
-            if is_repeat(state, event.transaction_id, event.at, oldest=newest - self.layout.repeat_span):
+            may_repeat = state.seen.may_repeat(event.at)
+            if state.seen.is_repeat(event.transaction_id, event.at, newest - self.layout.repeat_span):
                 return Judgement(None)
             late = event.at < newest - self.layout.lateness
         moment = Moment(event, state, self.layout, self._places)
@@ -67,7 +71,7 @@ class Engine:
         for group in self._groups:
             group.find(event, moment, findings, late=late)
         moment.remember()
-        return Judgement(self._decision(event, *findings), late)
+        return Judgement(self._decision(event, *findings), late, may_repeat)
 
     def _decision(self, event: Event, hits: list[Hit], unclear: list[NotEvaluable]) -> Decision:
         if len(hits) > 1:

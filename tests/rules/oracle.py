@@ -26,7 +26,7 @@ def verdicts(rules: RuleSet, events: Sequence[Event]) -> list[Verdict]:
     made = []
     for event in events:
         newest = max([event.at or 0, *(each.at or 0 for each in past)])
-        if _is_duplicate(event, past, newest, int(rules.lateness)):
+        if is_duplicate(event, past):
             made.append(None)
             continue
         made.append(_verdict(rules, event, past, newest))
@@ -34,14 +34,10 @@ def verdicts(rules: RuleSet, events: Sequence[Event]) -> list[Verdict]:
     return made
 
 
-def _is_duplicate(event: Event, past: Sequence[Event], newest: int, lateness: int) -> bool:
-    kept = []
-    watermark = 0
-    for each in past:
-        watermark = max(watermark, each.at)
-        if each.transaction_id == event.transaction_id and each.at > watermark - lateness - DAY:
-            kept.append(each.at)
-    return bool(kept) and kept[-1] > newest - lateness - DAY and abs(kept[-1] - event.at) < DAY
+def is_duplicate(event: Event, past: Sequence[Event]) -> bool:
+    """Whether the last one accepted under its id lies less than a day away."""
+    same = [each.at for each in past if each.transaction_id == event.transaction_id]
+    return bool(same) and abs(same[-1] - event.at) < DAY
 
 
 def _verdict(rules: RuleSet, event: Event, past: Sequence[Event], newest: int) -> Verdict:

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from fraud_platform.rules.account import IDS
 from fraud_platform.rules.engine import Engine
+from fraud_platform.rules.repeats import IDS
 from fraud_platform.rules.track import CELLS, MOST_CELLS
 from tests.rules.building import DAY, HOUR, NOON, SECOND, decisions, engine, event, observed, rule, rule_set
 
@@ -53,7 +53,7 @@ def test_equal_windows_of_several_rules_are_kept_once() -> None:
 def test_old_transactions_leave_the_record() -> None:
     rules = engine(SUM, head="lateness: 1h")
     state = rules.layout.new()
-    for n in range(50):
+    for n in range(200):
         rules.judge(event(n), state)
     full = len(rules.layout.dump(state))
     rules.judge(event(at=NOON + 10 * DAY), state)
@@ -128,16 +128,6 @@ def test_no_name_and_no_account_is_kept() -> None:
     record = rules.layout.dump(state)
     assert b"Ada" not in record
     assert b"SECRET" not in record
-
-
-def test_the_hottest_account_keeps_the_newest_ids() -> None:
-    rules = engine(rule("HIGH_TRANSACTION_AMOUNT", "at_least: 1"))
-    state = rules.layout.new()
-    for n in range(IDS + 10):
-        rules.judge(event(n, transaction_id=f"n-{n}"), state)
-    again = event(IDS + 11, transaction_id=f"n-{IDS}")
-    assert rules.judge(again, state).is_duplicate
-    assert not rules.judge(event(IDS + 11, transaction_id="n-0"), state).is_duplicate
 
 
 def test_the_far_edge_moves_with_lateness() -> None:
