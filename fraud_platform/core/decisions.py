@@ -25,6 +25,11 @@ class Action(StrEnum):
 _PRECEDENCE = {action: rank for rank, action in enumerate(Action)}
 
 
+def gravest(actions: Iterable[Action]) -> Action:
+    """BLOCK outranks REVIEW outranks ALLOW; nothing is ALLOW."""
+    return max(actions, key=_PRECEDENCE.__getitem__, default=Action.ALLOW)
+
+
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """One rule that fired, with what it saw.
 
@@ -65,22 +70,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(transaction_id: str, findings: Iterable[Hit | NotEvaluable | None], *, rule_set_version: str) -> Decision:
-    """Weigh what every rule found; BLOCK outranks REVIEW outranks ALLOW.
+    """Weigh what every rule found: the gravest action of the hits holds.
 
     A rule that could not be applied weighs nothing: it is reported, never guessed.
     """
     hits: list[Hit] = []
     open_questions: list[NotEvaluable] = []
-    action = Action.ALLOW
     for finding in findings:
         if isinstance(finding, Hit):
             hits.append(finding)
-            action = max(action, finding.action, key=_PRECEDENCE.__getitem__)
         elif finding is not None:
             open_questions.append(finding)
     return Decision(
         transaction_id=transaction_id,
-        action=action,
+        action=gravest(hit.action for hit in hits),
         hits=tuple(hits),
         rule_set_version=rule_set_version,
         not_evaluable=tuple(open_questions),

@@ -85,7 +85,7 @@ class Layout:
         return state
 
     def expires_at(self, state: AccountState) -> int | None:
-        """Event time (microseconds) from which on nothing of the state can matter to an event on time."""
+        """Event time (microseconds) of this very account from which on nothing of its state matters to it on time."""
         return None if state.watermark is None else state.watermark + self.longest
 
 

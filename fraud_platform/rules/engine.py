@@ -5,13 +5,13 @@ follows from the rule set and the account's transactions in their order, and fro
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from fraud_platform.core.decisions import Action, Decision, Hit, NotEvaluable
+from fraud_platform.core.decisions import Action, Decision, Hit, NotEvaluable, gravest
 from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.event import Event
 from fraud_platform.rules.groups import AmountGroup, Findings, Group, SingleRules, WindowGroup, WordGroup
@@ -80,17 +80,11 @@ class Engine:
             unclear.sort(key=_by_rule)
         return Decision(
             transaction_id=event.transaction_id,
-            action=_action(hits) if hits else Action.ALLOW,
+            action=gravest({hit.action for hit in hits}) if hits else Action.ALLOW,
             hits=tuple(hits),
             rule_set_version=self._version,
             not_evaluable=tuple(unclear),
         )
-
-
-def _action(hits: Sequence[Hit]) -> Action:
-    """BLOCK outranks REVIEW outranks ALLOW."""
-    actions = {hit.action for hit in hits}
-    return next(action for action in (Action.BLOCK, Action.REVIEW, Action.ALLOW) if action in actions)
 
 
 def _compiled(rules: Iterable[Rule], places: Mapping[Window, int]) -> Iterable[Group]:

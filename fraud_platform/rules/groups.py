@@ -16,6 +16,8 @@ from fraud_platform.rules.moment import Moment
 from fraud_platform.rules.rule_set import Rule
 from fraud_platform.rules.window import Aggregate
 
+NO_FINDING = "the criterion failed: it returned neither a Match, an Unclear nor None"
+
 Findings = tuple[list[Hit], list[NotEvaluable]]
 
 
@@ -139,10 +141,20 @@ class SingleRules(Group):
                 found = rule.test.evaluate(event, moment)
             except Exception as error:  # noqa: BLE001 - a user's code; its text may quote the transaction
                 found = Unclear(f"the criterion failed with {type(error).__name__}")
-            if isinstance(found, Match):
+            if found is None:
+                continue
+            if isinstance(found, Match) and _is_sound(found):
                 findings[0].append(hit_of(rule, found, late=late))
-            elif found is not None:
+            elif isinstance(found, Unclear) and isinstance(found.reason, str):
                 findings[1].append(NotEvaluable(rule.id, found.reason))
+            else:
+                findings[1].append(NotEvaluable(rule.id, NO_FINDING))
+
+
+def _is_sound(found: Match) -> bool:
+    """Whether a decision can hold it: a user's code may put anything into the fields."""
+    texts = (found.limit or "", found.window or "", found.observed)
+    return all(isinstance(text, str) for text in texts) and type(found.contributing_count) is int
 
 
 def hit_of(rule: Rule, found: Match, *, late: bool) -> Hit:

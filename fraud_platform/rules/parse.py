@@ -16,12 +16,13 @@ from fraud_platform.rules.document import Document, Fault, Path, read
 from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.refusals import faults_of, validator_of
 from fraud_platform.rules.registry import Criteria, installed
-from fraud_platform.rules.rule_set import DEFAULT_LATENESS, Rule, RuleSet, digest, list_content, micros
+from fraud_platform.rules.rule_set import DEFAULT_LATENESS, Rule, RuleSet, digest, instant_text, list_content, micros
 from fraud_platform.rules.schema import rule_set_schema
 from fraud_platform.rules.watch_list import FOREVER, WatchList
 
 _PLACE = re.compile(r"^(?P<reason>.*?)( - at `\$(?P<place>.*)`)?$", re.DOTALL)
 _NO_INSTANT = "this is not an ISO 8601 date or time, such as 2027-01-31 or 2027-01-31T12:00:00+00:00"
+_NO_YEAR = "in UTC this is outside of the years 1 to 9999; leave `expires` out for an entry that stays"
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
@@ -112,17 +113,27 @@ class _Builder:
         made: dict[str, int] = {}
         for place, entry in enumerate(given):
             value, expires = (entry, None) if isinstance(entry, str) else (entry["value"], entry.get("expires"))
-            expiry = FOREVER
-            if expires is not None:
-                try:
-                    expiry = micros(datetime.fromisoformat(expires))
-                except ValueError:
-                    self._fault((*path, place, "expires"), ".".join(map(str, path)), _NO_INSTANT)
+            expiry = FOREVER if expires is None else _expiry(expires)
+            if isinstance(expiry, str):
+                self._fault((*path, place, "expires"), ".".join(map(str, path)), expiry)
+                continue
             made[value] = max(expiry, made.get(value, 0))
         return made
 
     def _fault(self, path: Path, where: str, reason: str) -> None:
         self.faults.add(Fault(self._document.line(path), where, reason))
+
+
+def _expiry(written: str) -> int | str:
+    """The moment in microseconds, or why it is none."""
+    try:
+        moment = micros(datetime.fromisoformat(written))
+        instant_text(moment)  # versions are computed of it
+    except OverflowError:
+        return _NO_YEAR
+    except ValueError:
+        return _NO_INSTANT
+    return moment
 
 
 def _rule(given: Mapping[str, Any], test: Criterion) -> Rule:

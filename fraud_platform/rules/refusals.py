@@ -67,12 +67,19 @@ def _reason(error: ValidationError) -> str:
     wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        return f"this must be {' or '.join(_TYPES.get(kind, kind) for kind in kinds)}"
+        remedy = "; put it in quotes" if "string" in kinds and _is_plain(error) else ""
+        return f"this must be {' or '.join(_TYPES.get(kind, kind) for kind in kinds)}{remedy}"
     if error.validator == "enum":
         return f"this is unknown; {_offer(str(error.instance), [str(each) for each in wanted if each is not None])}"
     if error.validator == "pattern":
         return _shape(error.schema, str(wanted))
     return _SENTENCES.get(str(error.validator), "this does not fit").format(wanted)
+
+
+def _is_plain(error: ValidationError) -> bool:
+    """Whether a number or boolean stands where any text would do."""
+    shaped = isinstance(error.schema, Mapping) and "pattern" in error.schema
+    return isinstance(error.instance, int | Decimal) and not shaped
 
 
 def _shape(schema: Any, pattern: str) -> str:

@@ -101,7 +101,11 @@ def _entries(entries: Mapping[str, int]) -> list[Any]:
 
 
 def instant_text(micros: int) -> str:
-    """An instant in UTC, to the microsecond."""
+    """An instant in UTC, to the microsecond.
+
+    Raises:
+        OverflowError: it lies outside of the years 1 to 9999.
+    """
     return (_EPOCH + timedelta(microseconds=micros)).isoformat()
 
 

@@ -3,7 +3,7 @@
 `python -m fraud_platform.rules.schema` prints the schema of the installed criteria, a user's own included.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from fraud_platform.rules.watch_list import WatchList
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 MOST_RULES = 10_000
+_LIST_REF, _ENTRY_REF = "#/$defs/rule-set.list", "#/$defs/rule-set.entry"  # no class can have such a name
 _DURATION = {"type": "string", "pattern": duration.PATTERN, "description": "A duration: 10s, 15m, 24h, 30d, 1h30m."}
 _NUMBER = {"type": ["number", "string"], "pattern": r"^-?[0-9]{1,29}(\.[0-9]{1,9})?$"}
 
@@ -23,7 +24,7 @@ _NUMBER = {"type": ["number", "string"], "pattern": r"^-?[0-9]{1,29}(\.[0-9]{1,9
 def rule_set_schema(criteria: Criteria) -> dict[str, Any]:
     """The schema of rule sets that use these criteria."""
     found = sorted(criteria.items())
-    _, components = msgspec.json.schema_components(
+    refs, components = msgspec.json.schema_components(
         [criterion for _, criterion in found], schema_hook=_custom, ref_template="#/$defs/{name}"
     )
     return {
@@ -37,27 +38,27 @@ def rule_set_schema(criteria: Criteria) -> dict[str, Any]:
             "lists": {
                 "type": "object",
                 "propertyNames": {"pattern": ID_PATTERN},
-                "additionalProperties": {"$ref": "#/$defs/List"},
+                "additionalProperties": {"$ref": _LIST_REF},
             },
-            "rules": {"type": "array", "maxItems": MOST_RULES, "items": {"$ref": "#/$defs/Rule"}},
+            "rules": {"type": "array", "maxItems": MOST_RULES, "items": {"$ref": "#/$defs/rule-set.rule"}},
         },
         "$defs": {
             **{name: _patched(component) for name, component in components.items()},
-            "List": _LIST,
-            "Entry": _ENTRY,
-            "Rule": _rule(found),
+            "rule-set.list": _LIST,
+            "rule-set.entry": _ENTRY,
+            "rule-set.rule": _rule([name for name, _ in found], refs),
         },
     }
 
 
-def _rule(criteria: list[tuple[str, Any]]) -> dict[str, Any]:
+def _rule(criteria: Sequence[str], refs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
         "required": ["id", "criterion", "parameters", "action"],
         "properties": {
             "id": {"type": "string", "pattern": ID_PATTERN, "description": "Unique; decisions name it."},
-            "criterion": {"type": "string", "enum": [name for name, _ in criteria]},
+            "criterion": {"type": "string", "enum": list(criteria)},
             "parameters": {"type": "object"},
             "action": {"type": "string", "enum": [action.value for action in Action]},
             "enabled": {"type": "boolean", "default": True},
@@ -66,9 +67,9 @@ def _rule(criteria: list[tuple[str, Any]]) -> dict[str, Any]:
         "allOf": [
             {
                 "if": {"properties": {"criterion": {"const": name}}, "required": ["criterion"]},
-                "then": {"properties": {"parameters": {"$ref": f"#/$defs/{criterion.__name__}"}}},
+                "then": {"properties": {"parameters": ref}},
             }
-            for name, criterion in criteria
+            for name, ref in zip(criteria, refs, strict=True)
         ],
     }
 
@@ -87,8 +88,8 @@ _LIST = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "accounts": {"type": "array", "items": {"$ref": "#/$defs/Entry"}},
-        "names": {"type": "array", "items": {"$ref": "#/$defs/Entry"}},
+        "accounts": {"type": "array", "items": {"$ref": _ENTRY_REF}},
+        "names": {"type": "array", "items": {"$ref": _ENTRY_REF}},
     },
 }
 

@@ -2,17 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, make_dataclass
+from decimal import Decimal
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from fraud_platform.core.decisions import Action
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.rules import registry
+from fraud_platform.rules.criterion import Criterion, Finding, History, Match, Unclear
 from fraud_platform.rules.engine import Engine
+from fraud_platform.rules.event import Event
+from fraud_platform.rules.groups import NO_FINDING
 from fraud_platform.rules.parse import parse
-from fraud_platform.rules.rule_set import RuleSet
+from fraud_platform.rules.rule_set import Rule, RuleSet
 from fraud_platform.rules.schema import rule_set_schema
 from tests.rules.building import event
 
@@ -66,6 +73,57 @@ def test_a_criterion_that_fails_leaves_its_own_rule_open_and_no_other(installed:
         ("round", "the criterion failed with InvalidOperation")
     ]
     assert decision.action is Action.BLOCK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Odd(Criterion):
+    """A criterion of someone who has not read the documentation."""
+
+    def evaluate(self, event: Event, history: History) -> Finding:
+        return WRONG[event.sector]
+
+
+WRONG: dict[str | None, Any] = {
+    "yes": True,
+    "no": False,
+    "text": "BLOCK",
+    "number": Match(observed=7),
+    "limit": Match(observed="7", limit=Decimal(7)),
+    "count": Match(observed="7", contributing_count="7"),
+    "reason": Unclear(ValueError("secret")),
+}
+
+
+@pytest.mark.parametrize("kind", list(WRONG))
+def test_what_is_no_finding_leaves_the_rule_open_and_stops_nothing(kind: str) -> None:
+    test = Rule(id="odd", criterion="ODD", test=Odd(), action=Action.BLOCK)
+    decision = Engine(RuleSet.of([test])).judge(event(sector=kind)).decision
+    assert [(each.rule_id, each.reason) for each in decision.not_evaluable] == [("odd", NO_FINDING)]
+    assert decision.action is Action.ALLOW
+
+
+@pytest.mark.parametrize("name", ["Listed", "Rule", "List", "Entry", "Party"])
+def test_a_criterion_may_have_any_class_name(name: str) -> None:
+    own = make_dataclass(name, [("only", str)], bases=(Odd,), frozen=True, kw_only=True)
+    criteria = {**registry.installed(), "MINE": own}
+    schema = rule_set_schema(criteria)
+    Draft202012Validator.check_schema(schema)
+    assert all(pointer.removeprefix("#/$defs/") in schema["$defs"] for pointer in references(schema))
+    mine = "  - {id: a, criterion: MINE, action: REVIEW, parameters: {only: x}}\n"
+    theirs = "  - {id: b, criterion: LISTED, action: REVIEW, parameters: {list: l, fields: [account]}}\n"
+    assert isinstance(parse(f"lists: {{l: {{accounts: [A]}}}}\nrules:\n{mine}{theirs}", criteria), RuleSet)
+    (fault,) = parse(f"rules:\n{mine.replace('only', 'any')}", criteria)[:1]
+    assert fault.line == 2
+
+
+def references(schema: Any) -> set[str]:
+    """Every `$ref` of a schema."""
+    if isinstance(schema, list):
+        return set().union(*map(references, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["$ref"]} if isinstance(schema.get("$ref"), str) else set()
+    return own.union(*map(references, schema.values()))
 
 
 def test_the_rule_that_needs_no_code_is_accepted_as_it_stands() -> None:

@@ -7,13 +7,15 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from fraud_platform.core.decisions import Action
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.rules import files, registry, schema
 from fraud_platform.rules.document import Fault
 from fraud_platform.rules.duration import Duration
+from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.parse import parse
 from fraud_platform.rules.rule_set import RuleSet
-from tests.rules.building import rule, rule_set
+from tests.rules.building import event, rule, rule_set
 
 GOOD = """\
 # amounts
@@ -166,6 +168,24 @@ def test_an_entry_is_never_quoted() -> None:
     )
     assert found
     assert "SECRET" not in " ".join(found)
+
+
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_an_expiry_outside_of_the_calendar_is_refused(instant: str) -> None:
+    found = refused(f'lists:\n  a:\n    names: [{{value: X, expires: "{instant}"}}]\nrules: []\n')
+    assert len(found) == 1
+    assert found[0].startswith("line 3: lists.a.names: in UTC this is outside of the years 1 to 9999")
+
+
+@pytest.mark.parametrize("entry", ["00123456", "{value: 123456}", "1e5", "true"])
+def test_an_account_of_digits_is_to_be_quoted(entry: str) -> None:
+    (found,) = refused(f"lists:\n  a:\n    accounts: [{entry}]\nrules: []\n")
+    assert found.endswith("; put it in quotes")
+    assert "123456" not in found
+
+
+def test_a_set_without_rules_allows_everything() -> None:
+    assert Engine(accepted("rules: []")).judge(event(0, "1" * 20)).decision.action is Action.ALLOW
 
 
 @pytest.mark.parametrize("word", ["no", "off", "10:30", "2026-01-01", "0x10", "1_000"])
