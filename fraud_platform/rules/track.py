@@ -1,8 +1,8 @@
 """One window's memory of one account: sorted cells, exact while they are few, coarser when they are many.
 
-A cell stands for one transaction. When there are more than the window's `capacity`, all but the newest of those that
-share a 64th of the window become one cell at the time of its newest, so that a busy account costs no more than a
-quiet one. What had to go raises the floor, so that no answer passes over it in silence.
+A cell stands for one transaction. When there are more than the window's room, or than `CELLS` in one length of the
+window, all but the newest of those that share a 64th of the window become one cell at the time of its newest, so that
+a busy account costs no more than a quiet one. What had to go raises the floor: no answer passes over it in silence.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from itertools import islice
 from fraud_platform.rules.window import Aggregate, Kind
 
 CELLS, MOST_CELLS = 256, 2560
-"""Most cells of a window and account, of a window as long as the lateness and of a very short one."""
+"""Most cells kept for a window as long as the lateness, and for a very short one."""
 
 PARTS = 64
 """Resolution of a window that holds more transactions than cells."""
@@ -59,7 +59,8 @@ class Track:
         if times[0] <= oldest:
             self.forget(oldest)
         cells, width = room
-        if len(times) > cells:
+        is_crowded = len(times) > CELLS and kind is not _DISTINCT and times[-CELLS] > times[-1] - PARTS * width
+        if is_crowded or len(times) > cells:
             self._coarsen(kind, width)
             if len(self.times) > cells * 3 // 4:
                 self._drop(len(self.times) - cells * 11 // 16)

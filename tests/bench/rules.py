@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.event import Event
+from fraud_platform.rules.files import load
 from fraud_platform.rules.parse import parse
 from fraud_platform.rules.rule_set import RuleSet
 from tests.bench.figures import Run, runs_table, verdict
@@ -15,6 +16,7 @@ from tests.bench.place import Site
 
 EVENTS, ROUNDS = 100_000, 5
 ACCOUNTS = 10_000
+HOT, LAST = 10_000, 500
 _SECOND = 1_000_000
 
 
@@ -30,12 +32,14 @@ def rules(site: Site) -> str:
         "1,000 amount rules, many hits": _rounds(many, frequent[: EVENTS // 10]),
         "20 amount and 10 window rules": _rounds(mixed, rare, keep=True),
     }
+    hot = {name: _hot(engine) for name, engine in (("default rule set", Engine(load())), ("10 window rules", mixed))}
     per_second = {name: max(1e6 / run.cpu_us for run in each) for name, each in runs.items()}
     return "\n".join([
         f"  {EVENTS:,} events of {ACCOUNTS:,} accounts, {ROUNDS} rounds; the best round by processor time",
         runs_table(runs),
         *(verdict(f"{name}, per second", value, _target(name)) for name, value in per_second.items()),
         _memory(mixed, rare),
+        *(f"  one account with {HOT:,} lines at one a second, {name}: {text}" for name, text in hot.items()),
     ])  # fmt: skip
 
 
@@ -87,6 +91,22 @@ def _rounds(engine: Engine, given: Sequence[Event], *, keep: bool = False) -> li
             engine.judge(event, states.get(event.account))
         runs.append(Run(len(given), time.perf_counter() - begun, time.process_time() - cpu))
     return runs
+
+
+def _hot(engine: Engine) -> str:
+    """What the busiest account costs: each line is judged, and its whole record made."""
+    given = events(HOT, typical=100)
+    state = engine.layout.new()
+    for event in given[:-LAST]:
+        engine.judge(event, state)
+    begun = time.process_time()
+    for event in given[-LAST:]:
+        engine.judge(event, state)
+    judged = time.process_time()
+    for _ in range(LAST):
+        record = engine.layout.dump(state)
+    micros = (judged - begun) / LAST * 1e6, (time.process_time() - judged) / LAST * 1e6
+    return f"judge {micros[0]:,.0f} us, record {micros[1]:,.0f} us and {len(record):,} bytes"
 
 
 def _memory(engine: Engine, given: Sequence[Event]) -> str:

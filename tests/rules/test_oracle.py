@@ -57,6 +57,7 @@ RULES = rule_set(
 SPANS = {"short": 60 * SECOND, "hour": HOUR, "day": DAY}
 BUSY = [
     rule("SMALL_INTERVAL", "within: 3s", id="interval"),
+    rule("WINDOW_AGGREGATE", "function: DISTINCT, field: sector, window: 1h, at_least: 1", id="distinct"),
     *(rule("WINDOW_AGGREGATE", f"function: COUNT, window: {span // SECOND}s, at_least: 1", id=name)
       for name, span in SPANS.items()),
     *(rule("WINDOW_AGGREGATE", f"function: COUNT, window: {span // SECOND}s, at_most: 20", id=f"{name}-few")
@@ -127,10 +128,12 @@ def test_a_busy_account_out_of_order_is_never_wrong_in_silence(seed: int, latene
     rules = Engine(rule_set(*BUSY, head=f"lateness: {lateness}h"))
     state, draw = rules.layout.new(), Random(seed)
     past: list[int] = []
+    sectors: list[str] = []
     plain = 0
     for n in range(2500):
         at = NOON + (20 * n - draw.choice([0, 0, 0, draw.randrange(90), draw.randrange(3600 * lateness)])) * SECOND
-        found = rules.judge(event(at=at), state).decision
+        sector = f"s-{draw.randrange(90)}"
+        found = rules.judge(event(at=at, sector=sector), state).decision
         hits = {hit.rule_id: hit for hit in found.hits}
         unclear = {each.rule_id for each in found.not_evaluable}
         for name, span in SPANS.items():
@@ -141,9 +144,13 @@ def test_a_busy_account_out_of_order_is_never_wrong_in_silence(seed: int, latene
                 plain += 1
             few = f"{name}-few"
             assert few in unclear or hits[name].late or (exact <= 20) >= (few in hits) >= (most <= 20)
+        if not hits["distinct"].late:
+            inside = {word for each, word in zip(past, sectors, strict=True) if at - HOUR < each <= at}
+            assert hits["distinct"].observed == str(len(inside | {sector}))
         near = any(abs(each - at) < 3 * SECOND for each in past)
         assert "interval" in unclear or ("interval" in hits) == near
         past.append(at)
+        sectors.append(sector)
     assert plain > 2500 * len(SPANS) * 0.9
 
 
