@@ -164,6 +164,20 @@ def test_a_line_hours_behind_finds_its_neighbour_on_a_busy_day() -> None:
     assert [(hit.observed, hit.late) for hit in found.hits] == [("3", False)]
 
 
+def test_the_gap_to_a_crowd_is_that_to_its_first() -> None:
+    """Five lines a second, joined second by second; one arrives that lies just before them.
+
+    t=936.5 [------- 63.5 s -------- 1000.0 .. 1000.8
+    """
+    rules = Engine(rule_set(rule("SMALL_INTERVAL", "within: 64s")))
+    state = rules.layout.new()
+    for n in range(300):
+        rules.judge(event(1000 + n / 5), state)
+    assert state.tracks[0].counts[0] == 5
+    found = rules.judge(event(936.5), state).decision
+    assert [(hit.observed, hit.late) for hit in found.hits] == [("63.5", False)]
+
+
 def test_what_the_busiest_account_had_to_forget_is_said() -> None:
     """6,000 lines in a day are more than are kept for ten seconds; one line is 20 hours late, one a single hour."""
     rules = Engine(rule_set(rule("SMALL_INTERVAL", "within: 10s")))
