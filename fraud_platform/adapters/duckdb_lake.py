@@ -88,9 +88,9 @@ class LocalEngine(QueryEngine):
             if entry is None or not entry.schemas:
                 continue
             connection.execute(f"CREATE VIEW {table.name} AS {self._landing(table, entry)}")
-            sql = self._catalog.view(table.view)
-            if sql is not None:
-                connection.execute(f"CREATE VIEW {table.view} AS {sql}")
+            view = self._catalog.view(table.view)
+            if view is not None:
+                connection.execute(f"CREATE VIEW {table.view} AS {view.sql}")
 
     def _landing(self, table: LakeTable, entry: TableEntry) -> str:
         """The table as one SELECT per kind of file, since the reader cannot read several kinds at once."""

@@ -9,7 +9,7 @@ from fraud_platform.adapters.aws import aws_client, code_of, translated
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
 from fraud_platform.catalog.hours import Hour, HourKey
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import TableEntry, sql_of_view, view_text
+from fraud_platform.catalog.tables import TableEntry, View, view_of, view_text
 from fraud_platform.catalog.types import hive
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -101,10 +101,10 @@ class GlueCatalog(Catalog):
                 )
             _failed(done, "PartitionValues", tolerated=_MISSING)
 
-    def view(self, name: str) -> str | None:
+    def view(self, name: str) -> View | None:
         """See `Catalog.view`."""
         found = self._get(name)
-        return sql_of_view(found.get("ViewOriginalText", "")) if found else None
+        return view_of(found.get("ViewOriginalText", "")) if found else None
 
     def put_view(self, name: str, sql: str, columns: Sequence[Column], *, about: str) -> None:
         """See `Catalog.put_view`."""

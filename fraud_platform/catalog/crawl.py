@@ -16,7 +16,7 @@ from fraud_platform.catalog.columns import Column, columns_of, fingerprint, grow
 from fraud_platform.catalog.header import Header, read_header
 from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, place_of
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import LakeTable, TableEntry, view_columns, view_sql
+from fraud_platform.catalog.tables import LakeTable, TableEntry, View, view_columns, view_sql
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.topology import TOPICS, Naming
 
@@ -116,10 +116,10 @@ class Crawler:
 def publish_view(catalog: Catalog, table: LakeTable, entry: TableEntry) -> None:
     """Make the view over the table what its columns ask for; a table of foreign columns gets none."""
     names = {column.name for column in entry.columns}
-    sql = view_sql(table, entry.columns)
-    if {*table.ids, "kafka_partition", "kafka_offset"} <= names and catalog.view(table.view) != sql:
+    sql, columns = view_sql(table, entry.columns), view_columns(entry.columns)
+    if {*table.ids, "kafka_partition", "kafka_offset"} <= names and catalog.view(table.view) != View.of(sql, columns):
         about = f"The newest row per {' and '.join(table.ids)} of {table.name}."
-        catalog.put_view(table.view, sql, view_columns(entry.columns), about=about)
+        catalog.put_view(table.view, sql, columns, about=about)
 
 
 class _Look:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fraud_platform.catalog.columns import Column
 from fraud_platform.catalog.hours import Hour, HourKey
-from fraud_platform.catalog.tables import TableEntry
+from fraud_platform.catalog.tables import TableEntry, View
 
 
 class Catalog(ABC):
@@ -36,8 +36,8 @@ class Catalog(ABC):
         """Forget partitions of a table; objects are never touched."""
 
     @abstractmethod
-    def view(self, name: str) -> str | None:
-        """The SQL of a view, or None when there is none."""
+    def view(self, name: str) -> View | None:
+        """The view, or None when there is none."""
 
     @abstractmethod
     def put_view(self, name: str, sql: str, columns: Sequence[Column], *, about: str) -> None:

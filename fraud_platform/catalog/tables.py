@@ -108,21 +108,37 @@ def view_sql(table: LakeTable, columns: Sequence[Column]) -> str:
     )
 
 
+class View(msgspec.Struct, frozen=True):
+    """A view as the catalog keeps it: its SQL, and names and types of its columns as Athena writes them.
+
+    Athena refuses a view whose types are no longer those of its tables, so both belong to it.
+    """
+
+    sql: str
+    columns: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, sql: str, columns: Sequence[Column]) -> "View":
+        """The view of these columns."""
+        return cls(sql, tuple((column.name, trino(column.type)) for column in columns))
+
+
 def view_text(sql: str, database: str, columns: Sequence[Column]) -> str:
     """A view's definition as Athena keeps it in the catalog."""
     content = {
         "originalSql": sql,
         "catalog": "awsdatacatalog",
         "schema": database,
-        "columns": [{"name": column.name, "type": trino(column.type)} for column in columns],
+        "columns": [{"name": name, "type": kind} for name, kind in View.of(sql, columns).columns],
     }
     return f"/* Presto View: {base64.b64encode(json.dumps(content).encode()).decode()} */"
 
 
-def sql_of_view(text: str) -> str | None:
-    """The SQL behind a view's definition; None for one that Athena did not write."""
+def view_of(text: str) -> View | None:
+    """The view behind its definition; None for one that Athena did not write."""
     try:
         content = json.loads(base64.b64decode(text.removeprefix("/* Presto View: ").removesuffix(" */")))
-        return str(content["originalSql"])
+        columns = tuple((str(each["name"]), str(each["type"])) for each in content["columns"])
+        return View(str(content["originalSql"]), columns)
     except (ValueError, KeyError, TypeError):
         return None

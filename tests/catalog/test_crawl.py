@@ -108,7 +108,7 @@ def test_an_optional_column_appears_and_older_files_stay(
     put_changed(lake, NAMING, Topic.USERS, user("u-2", NICK="N"), fields={"NICK": ["null", "string"]}, start=1)
     each = found(crawler)
     assert (each.new_columns, each.rows, each.problems) == (("nick",), 2, ())
-    assert '"nick"' in catalog.views["raw_users"]
+    assert '"nick"' in catalog.views["raw_users"].sql
     assert '"NICK"' in catalog.tables["landing_users"].literal
     put(lake, NAMING, Topic.USERS, users("u-3"), start=2)
     each = found(crawler)
@@ -116,10 +116,17 @@ def test_an_optional_column_appears_and_older_files_stay(
     assert '"NICK"' in catalog.tables["landing_users"].literal
 
 
-def test_a_column_widens(lake: FakeLake, crawler: Crawler) -> None:
+def test_a_column_widens_in_the_table_and_in_its_view(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
+) -> None:
     put_changed(lake, NAMING, Topic.USERS, user("u-1", n=1), fields={"n": "int"})
+    found(crawler)
+    before = catalog.views["raw_users"]
+    assert dict(before.columns)["n"] == "integer"
     put_changed(lake, NAMING, Topic.USERS, user("u-2", n=2), fields={"n": "long"}, start=1)
     assert {column.name: hive(column.type) for column in found(crawler).columns}["n"] == "bigint"
+    after = catalog.views["raw_users"]
+    assert (dict(after.columns)["n"], after.sql) == ("bigint", before.sql)
 
 
 def test_an_incompatible_object_is_reported_and_the_others_count(

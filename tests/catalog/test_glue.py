@@ -8,7 +8,7 @@ from fraud_platform.adapters.glue import GlueCatalog
 from fraud_platform.catalog.columns import Column
 from fraud_platform.catalog.hours import Hour, Place
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import TableEntry
+from fraud_platform.catalog.tables import TableEntry, View
 from fraud_platform.catalog.types import parse
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -76,7 +76,14 @@ def test_a_view_is_read_as_it_was_written(catalog: Catalog) -> None:
     catalog.put_table("landing_users", ENTRY, about="People.")
     for sql in ("SELECT 1 AS id", 'SELECT "id" FROM landing_users\nWHERE true -- ü'):
         catalog.put_view("raw_users", sql, COLUMNS, about="Newest.")
-        assert catalog.view("raw_users") == sql
+        assert catalog.view("raw_users") == View.of(sql, COLUMNS)
+
+
+def test_a_view_knows_the_types_of_its_columns(catalog: Catalog) -> None:
+    for kind in ("int", "bigint"):
+        columns = (Column("n", "n", parse(kind)),)
+        catalog.put_view("raw_users", "SELECT n FROM landing_users", columns, about="Newest.")
+        assert catalog.view("raw_users") == View.of("SELECT n FROM landing_users", columns)
 
 
 @pytest.mark.services

@@ -7,7 +7,7 @@ from fraud_platform.adapters.s3 import ObjectInfo
 from fraud_platform.catalog.columns import Column
 from fraud_platform.catalog.hours import Hour, HourKey
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import TableEntry
+from fraud_platform.catalog.tables import TableEntry, View
 from tests.fakes.bucket import FakeBucket
 
 PAGE = 1000
@@ -47,7 +47,7 @@ class FakeCatalog(Catalog):
     def __init__(self) -> None:
         self.tables: dict[str, TableEntry] = {}
         self.partitions: dict[str, dict[HourKey, dict[str, str]]] = {}
-        self.views: dict[str, str] = {}
+        self.views: dict[str, View] = {}
         self.writes: list[str] = []
 
     def table(self, name: str) -> TableEntry | None:
@@ -69,9 +69,9 @@ class FakeCatalog(Catalog):
             self.writes.append(f"drop {name} {'/'.join(key)}")
             self.partitions[name].pop(key, None)
 
-    def view(self, name: str) -> str | None:
+    def view(self, name: str) -> View | None:
         return self.views.get(name)
 
     def put_view(self, name: str, sql: str, columns: Sequence[Column], *, about: str) -> None:
         self.writes.append(f"view {name}")
-        self.views[name] = sql
+        self.views[name] = View.of(sql, columns)
