@@ -6,7 +6,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from fraud_platform.catalog.header import FIRST_BYTES, Header, read_header
+from fraud_platform.catalog.header import FIRST_BYTES, JUMP, READ_AHEAD, Header, read_header
 from fraud_platform.core.outcome import Rejected
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "text", "type": "string"}]}
@@ -33,13 +33,36 @@ class Reads:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 50, 1000, 5000])
-def test_rows_are_counted_without_reading_them(rows: int) -> None:
+def test_rows_of_short_blocks_are_counted_with_two_requests(rows: int) -> None:
     reads = Reads(avro(rows))
     found = read_header(reads, len(reads.data))
     assert isinstance(found, Header)
     assert found.rows == rows
     assert found.schema["fields"][0]["name"] == "text"
-    assert reads.bytes <= FIRST_BYTES + 20 * reads.calls
+    assert reads.calls <= 2
+
+
+def test_requests_grow_with_the_bytes_and_not_with_the_blocks() -> None:
+    reads = Reads(avro(95, text="x" * 100_000, block=1))
+    found = read_header(reads, len(reads.data))
+    assert isinstance(found, Header)
+    assert found.rows == 95
+    assert reads.calls <= 2 + len(reads.data) // READ_AHEAD
+
+
+def test_long_blocks_are_jumped_over() -> None:
+    reads = Reads(avro(12, text="x" * JUMP, block=1))
+    found = read_header(reads, len(reads.data))
+    assert isinstance(found, Header)
+    assert found.rows == 12
+    assert reads.bytes <= FIRST_BYTES + READ_AHEAD + 20 * reads.calls
+
+
+def test_an_object_that_shrank_since_it_was_listed_is_cut_off() -> None:
+    data = avro(50)
+    found = read_header(Reads(data), len(data) + 5)
+    assert isinstance(found, Rejected)
+    assert found.error_type == "truncated"
 
 
 def test_a_small_file_is_asked_once() -> None:
