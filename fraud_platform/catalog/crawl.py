@@ -1,11 +1,12 @@
 """The crawler: finds new objects by hour, reads their headers, and brings tables, partitions and views up to date.
 
-An incremental crawl lists the days, the hours of the newest days, and the objects of new and of the newest hours;
-a full one lists every object. Both open only objects that they have not seen.
+An incremental crawl lists the days, the hours of the newest days, and the objects of new and of the newest hours,
+and of hours that another crawler registered; a full one lists every object. Both open only objects that they have
+not seen.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -14,7 +15,7 @@ from fraud_platform.adapters.lake_reader import LakeReader
 from fraud_platform.adapters.s3 import ObjectInfo
 from fraud_platform.catalog.columns import Column, columns_of, fingerprint, grown
 from fraud_platform.catalog.header import Header, read_header
-from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, place_of
+from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, parts_of, place_of
 from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import LakeTable, TableEntry, View, view_columns, view_sql
 from fraud_platform.core.outcome import Rejected
@@ -23,6 +24,9 @@ from fraud_platform.topology import TOPICS, Naming
 NEWEST_DAYS = 32
 """No record older than 29 days reaches the result topics: in older days no new hour appears."""
 NEWEST_HOURS = 3
+SAVED_AT_ONCE = 100
+"""Hours: as many partitions as one call of Glue takes."""
+_STILL_READ = "Athena reads all that lies in an hour, so move it out of the table's folder"
 OPENERS = 8
 """Threads that open objects."""
 
@@ -51,65 +55,106 @@ class Crawler:
         self._naming = naming
         self._bucket = bucket
 
-    def crawl(self, table: LakeTable, *, full: bool = False, stop: Callable[[], bool] = lambda: False) -> Found | None:
+    def crawl(
+        self, table: LakeTable, *, full: bool = False, newest: int = NEWEST_HOURS,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Found | None:  # fmt: skip
         """Bring one table up to date; None when it has no object yet, or was told to stop.
+
+        Args:
+            table: which one.
+            full: list every object.
+            newest: how many of the newest hours are listed object by object, when not all are.
+            stop: asked before each hour.
 
         Raises:
             StoreUnavailable: the bucket or the catalog does not answer; what was done stays done.
             ConfigurationError: one of them refuses us.
         """
         entry = self._catalog.table(table.name)
-        known = dict(self._catalog.hours(table.name)) if entry else {}
+        registered = dict(self._catalog.hours(table.name)) if entry else {}
         prefix = table.prefix(self._naming)
-        look = _Look(self._lake, self._naming.topic(table.topic), prefix, entry, known)
-        changed: list[Hour] = []
-        gone = set(known) if full else set()
-        for key in self._hours(prefix, known, full=full):
+        look = _Look(self._lake, self._naming.topic(table.topic), prefix, entry, registered)
+        crawl = _Crawl(self._catalog, table, look, f"s3://{self._bucket}/{prefix}", registered)
+        gone = set(registered) if full else set()
+        for key in self._hours(prefix, look.known, registered, newest=None if full else newest):
             if stop():
+                crawl.save()
                 return None
-            hour = look.at(key)
             gone.discard(key)
-            if hour is not None:
-                changed.append(hour)
-        return self._write(table, look, changed, gone, f"s3://{self._bucket}/{prefix}")
+            crawl.take(look.at(key))
+        return crawl.end(gone)
 
-    def _hours(self, prefix: str, known: Mapping[HourKey, Hour], *, full: bool) -> Iterator[HourKey]:
-        """The hours whose objects must be listed, oldest first."""
-        days = list(self._lake.folders(prefix))
-        seen_days = {day for day, _ in known}
-        last = days[-NEWEST_DAYS:]
-        wanted = [day for day in days if full or day in last or _value(day, "dt=") not in seen_days]
-        hours = [(_value(day, "dt="), _value(hour, "hr=")) for day in wanted for hour in self._lake.folders(day)]
-        newest = set(hours[-NEWEST_HOURS:])
-        yield from (key for key in hours if full or key not in known or key in newest)
+    def _hours(
+        self, prefix: str, known: Mapping[HourKey, Hour], registered: Iterable[HourKey], *, newest: int | None
+    ) -> Iterator[HourKey]:
+        """The hours whose objects must be listed, oldest first; all when `newest` is None."""
+        days = parts_of(self._lake.folders(prefix), "dt")
+        doubtful = {day for day, hour in registered if (day, hour) not in known}
+        seen_days = {day for day, _ in known} - doubtful
+        last = {day for _, day in days[-NEWEST_DAYS:]}
+        wanted = [each for each in days if newest is None or each[1] in last or each[1] not in seen_days]
+        hours = [(day, hour) for folder, day in wanted for _, hour in parts_of(self._lake.folders(folder), "hr")]
+        again = set(hours if newest is None else hours[-newest:])
+        yield from (key for key in hours if key in again or key not in known)
 
-    def _write(
-        self, table: LakeTable, look: "_Look", changed: Sequence[Hour], gone: Iterable[HourKey], location: str
-    ) -> Found | None:
+
+class _Crawl:
+    """Writes what the look finds, some hours at a time, so that a crawl that ends early has not been for nothing."""
+
+    def __init__(
+        self, catalog: Catalog, table: LakeTable, look: "_Look", location: str, registered: Mapping[HourKey, Hour]
+    ) -> None:
+        self._catalog = catalog
+        self._table = table
+        self._look = look
+        self._location = location
+        self._registered = registered
+        self._hours = dict(registered)
+        self._unsaved: list[Hour] = []
+        self._entry = look.entry
+
+    def take(self, hour: Hour | None) -> None:
+        if hour is None:
+            return
+        self._hours[hour.key] = hour
+        self._unsaved.append(hour)
+        if len(self._unsaved) >= SAVED_AT_ONCE:
+            self.save()
+
+    def save(self) -> None:
         """The table first: a partition must never hold files of a kind that its table does not know."""
-        hours = {key: hour for key, hour in look.known.items() if key not in gone}
-        hours |= {hour.key: hour for hour in changed}
+        look, name = self._look, self._table.name
         if not look.columns:
+            return
+        entry = TableEntry(self._location, look.columns, dict(look.schemas), look.literal)
+        if entry != self._entry:
+            self._catalog.put_table(name, entry, about=TOPICS[self._table.topic].about)
+            self._entry = entry
+        self._catalog.put_hours(name, entry, self._unsaved)
+        self._unsaved = []
+        publish_view(self._catalog, self._table, entry)
+
+    def end(self, gone: Collection[HourKey]) -> Found | None:
+        """Write the rest and forget the hours that are gone; None when no object was ever found."""
+        look = self._look
+        self.save()
+        self._catalog.drop_hours(self._table.name, gone)
+        hours = {key: hour for key, hour in self._hours.items() if key not in gone}
+        if not hours and not look.columns:
             return None
-        entry = TableEntry(location, look.columns, look.schemas, look.literal)
-        about = TOPICS[table.topic].about
-        if entry != look.entry:
-            self._catalog.put_table(table.name, entry, about=about)
-        self._catalog.put_hours(table.name, entry, changed)
-        self._catalog.drop_hours(table.name, gone)
-        publish_view(self._catalog, table, entry)
         had = {column.name for column in look.entry.columns} if look.entry else set()
         return Found(
-            table=table.name,
-            location=location,
+            table=self._table.name,
+            location=self._location,
             columns=look.columns,
-            hours=len(hours),
+            hours=len(hours) if look.columns else 0,
             rows=sum(hour.rows for hour in hours.values()),
             objects=sum(hour.objects for hour in hours.values()),
             opened=look.opened,
-            new_hours=len(hours.keys() - look.known.keys()),
+            new_hours=len(hours.keys() - self._registered.keys()) if look.columns else 0,
             new_columns=tuple(column.name for column in look.columns if column.name not in had),
-            problems=tuple((name, why) for hour in hours.values() for name, why in hour.strange.items()),
+            problems=tuple((name, f"{why}; {_STILL_READ}") for h in hours.values() for name, why in h.strange.items()),
         )
 
 
@@ -126,13 +171,14 @@ class _Look:
     """One pass over a table's hours; grows the table's columns on its way."""
 
     def __init__(
-        self, lake: LakeReader, topic: str, prefix: str, entry: TableEntry | None, known: Mapping[HourKey, Hour]
+        self, lake: LakeReader, topic: str, prefix: str, entry: TableEntry | None, registered: Mapping[HourKey, Hour]
     ) -> None:
         self._lake = lake
         self._topic = topic
         self._prefix = prefix
         self.entry = entry
-        self.known = known
+        schemas = entry.schemas if entry else {}
+        self.known = {key: hour for key, hour in registered.items() if hour.is_described_by(schemas)}
         self.columns = entry.columns if entry else ()
         self.schemas = dict(entry.schemas) if entry else {}
         self.literal = entry.literal if entry else ""
@@ -182,8 +228,3 @@ class _Look:
         if {column.name for column in columns} <= {column.name for column in found}:
             self.literal = json.dumps(header.schema)  # newest of those that know every column
         return name
-
-
-def _value(folder: str, key: str) -> str:
-    """`07` of `.../hr=07/`."""
-    return folder.rstrip("/").rpartition("/")[2].removeprefix(key)

@@ -12,6 +12,7 @@ import msgspec
 from fraud_platform.core.partitioning import topic_prefix
 
 _NAME = re.compile(r"dt=(\d{4}-\d\d-\d\d)/hr=(\d\d)/[^/]+\+(\d+)\+(\d{20})\.avro")
+_FOLDERS = {"dt": re.compile(r"/dt=(\d{4}-\d\d-\d\d)/$"), "hr": re.compile(r"/hr=(\d\d)/$")}
 SEEN = "fraud_platform.seen"
 UNUSABLE = ""
 """Stands in place of a schema for objects that the table cannot hold."""
@@ -27,6 +28,12 @@ class Place(msgspec.Struct, frozen=True):
     hour: HourKey
     partition: int
     start: int
+
+
+def parts_of(folders: Iterable[str], key: str) -> list[tuple[str, str]]:
+    """The folders of days (`dt`) or hours (`hr`), each with its value; other folders are not the lake's."""
+    found = [(folder, _FOLDERS[key].search(folder)) for folder in folders]
+    return [(folder, each[1]) for folder, each in found if each]
 
 
 def place_of(topic: str, key: str) -> Place | None:
@@ -65,6 +72,11 @@ class Hour(msgspec.Struct):
         """Whether the object was seen before."""
         seen = self.seen.get(str(place.partition))
         return seen is not None and place.start <= seen.last
+
+    def is_described_by(self, schemas: Iterable[str]) -> bool:
+        """Whether the note is ours, and names only schemas that the table still knows."""
+        named = {schema for seen in self.seen.values() for _, schema in seen.runs}
+        return bool(self.seen or self.strange) and named <= {UNUSABLE, *schemas}
 
     def schema_of(self, place: Place) -> str | None:
         """The name of the object's schema; None when nothing of its Kafka partition was seen."""
@@ -105,13 +117,17 @@ class Hour(msgspec.Struct):
 
     @classmethod
     def of(cls, key: HourKey, parameters: Mapping[str, str]) -> "Hour":
-        """The hour behind a partition's parameters; one that another crawler made counts as not seen."""
+        """The hour behind a partition's parameters; of one that another crawler made only the counts are known."""
+        objects, rows, size = (_number(parameters.get(name)) for name in ("objectCount", "recordCount", "sizeKey"))
         try:
             note = msgspec.json.decode(parameters[SEEN], type=_Note)
-            objects, rows, size = (int(parameters[name]) for name in ("objectCount", "recordCount", "sizeKey"))
-        except (KeyError, ValueError, msgspec.DecodeError):
-            return cls(key)
+        except (KeyError, msgspec.DecodeError):
+            return cls(key, objects, rows, size)
         return cls(key, objects, rows, size, note.seen, note.strange)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else 0
 
 
 def copy_of(hour: Hour) -> Hour:

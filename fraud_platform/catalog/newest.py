@@ -1,6 +1,7 @@
 """Whether an hour has begun whose partition no crawl can know yet."""
 
 from fraud_platform.adapters.lake_reader import LakeReader
+from fraud_platform.catalog.hours import parts_of
 
 
 def newest_hour(lake: LakeReader, prefix: str) -> str | None:
@@ -10,8 +11,8 @@ def newest_hour(lake: LakeReader, prefix: str) -> str | None:
         StoreUnavailable: the lake does not answer.
         ConfigurationError: it refuses us.
     """
-    day = max(lake.folders(prefix), default=None)
-    if day is None:
-        return None
-    hour = max(lake.folders(day), default=None)
-    return hour.removeprefix(prefix).rstrip("/") if hour else None
+    for day, _ in reversed(parts_of(lake.folders(prefix), "dt")):
+        hours = parts_of(lake.folders(day), "hr")
+        if hours:
+            return hours[-1][0].removeprefix(prefix).rstrip("/")
+    return None

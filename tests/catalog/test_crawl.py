@@ -4,7 +4,8 @@ import pytest
 
 from fraud_platform.catalog.crawl import Crawler, Found
 from fraud_platform.catalog.hours import Hour
-from fraud_platform.catalog.tables import BY_NAME, TABLES
+from fraud_platform.catalog.newest import newest_hour
+from fraud_platform.catalog.tables import BY_NAME, TABLES, TableEntry
 from fraud_platform.catalog.types import hive
 from fraud_platform.core.partitioning import object_key
 from fraud_platform.errors import StoreUnavailable
@@ -100,6 +101,16 @@ def test_a_late_object_of_a_known_hour_counts_at_the_next_full_look(lake: FakeLa
     assert found(crawler, full=True).rows == 7
 
 
+def test_more_of_the_newest_hours_may_be_looked_at_for_late_objects(lake: FakeLake, crawler: Crawler) -> None:
+    for number in range(6):
+        put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
+    found(crawler)
+    put(lake, NAMING, Topic.USERS, users("late"), at=0, start=100)
+    each = crawler.crawl(USERS, newest=6)
+    assert each is not None
+    assert (each.rows, each.opened) == (7, 1)
+
+
 def test_an_optional_column_appears_and_older_files_stay(
     lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
 ) -> None:
@@ -116,9 +127,7 @@ def test_an_optional_column_appears_and_older_files_stay(
     assert '"NICK"' in catalog.tables["landing_users"].literal
 
 
-def test_a_column_widens_in_the_table_and_in_its_view(
-    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
-) -> None:
+def test_a_column_widens_in_the_table_and_in_its_view(lake: FakeLake, catalog: FakeCatalog, crawler: Crawler) -> None:
     put_changed(lake, NAMING, Topic.USERS, user("u-1", n=1), fields={"n": "int"})
     found(crawler)
     before = catalog.views["raw_users"]
@@ -138,7 +147,9 @@ def test_an_incompatible_object_is_reported_and_the_others_count(
     for _ in range(2):  # the second crawl opens nothing and still knows
         each = found(crawler)
         assert each.rows == 2
-        assert each.problems == ((bad, "column name is int in the file and string in the table"),)
+        ((name, why),) = each.problems
+        assert name == bad
+        assert why.startswith("column name is int in the file and string in the table; Athena reads all that lies")
     (hour_,) = catalog.hours("landing_users").values()
     assert [schema == "" for _, schema in hour_.seen["0"].runs] == [False, True, False]
 
@@ -152,6 +163,29 @@ def test_a_broken_object_is_reported(lake: FakeLake, crawler: Crawler, body: byt
     assert found(crawler).rows == 1
 
 
+def test_a_table_of_bad_objects_alone_is_reported_and_not_made(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
+) -> None:
+    key = put(lake, NAMING, Topic.USERS, users("u-1"))
+    lake.objects[key] = b""
+    each = found(crawler)
+    assert (each.columns, each.hours, each.rows, each.objects, each.new_hours) == ((), 0, 0, 1, 0)
+    assert [name for name, _ in each.problems] == [key]
+    assert catalog.writes == []
+
+
+@pytest.mark.parametrize("folder", ["test/", "dt=2026-1-1/hr=00/", "dt=zzzz/hr=00/", "dt=2026-01-01/hr=0/", "hr=00/"])
+def test_a_folder_that_is_no_hour_is_left_alone(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler, folder: str
+) -> None:
+    put(lake, NAMING, Topic.USERS, users("u-1"))
+    prefix = "fraudulent-transactions/p-users/"
+    lake.objects[f"{prefix}{folder}a.avro"] = b"x"
+    assert found(crawler).problems == ()
+    assert list(catalog.partitions["landing_users"]) == [("2026-01-01", "00")]
+    assert newest_hour(lake, prefix) == "dt=2026-01-01/hr=00"
+
+
 def test_a_strangers_file_in_an_hour_is_reported(lake: FakeLake, crawler: Crawler) -> None:
     put(lake, NAMING, Topic.USERS, users("u-1"))
     lake.objects["fraudulent-transactions/p-users/dt=2026-01-01/hr=00/notes.txt"] = b"hello"
@@ -162,7 +196,7 @@ def test_a_strangers_file_in_an_hour_is_reported(lake: FakeLake, crawler: Crawle
 def test_a_repaired_object_is_read_again(lake: FakeLake, crawler: Crawler) -> None:
     key = put(lake, NAMING, Topic.USERS, users("u-1", "u-2"))
     good, lake.objects[key] = lake.objects[key], b"broken"
-    assert crawler.crawl(USERS) is None  # no file says yet what the table looks like
+    assert found(crawler).columns == ()  # no file says yet what the table looks like
     put(lake, NAMING, Topic.USERS, users("u-3"), start=9)
     assert found(crawler).rows == 1
     lake.objects[key] = good
@@ -203,11 +237,32 @@ def test_a_lost_catalog_is_built_again_from_the_lake_alone(
 
 
 def test_partitions_of_another_crawler_are_taken_over(lake: FakeLake, catalog: FakeCatalog, crawler: Crawler) -> None:
-    put(lake, NAMING, Topic.USERS, users("u-1"))
+    for number in range(24 * 40):
+        put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
     found(crawler)
-    catalog.partitions["landing_users"]["2026-01-01", "00"] = {"classification": "avro"}
-    assert catalog.hours("landing_users") == {("2026-01-01", "00"): Hour(("2026-01-01", "00"))}
-    assert found(crawler).rows == 1
+    key = ("2026-01-01", "00")  # an old hour, which a crawl does not list otherwise
+    catalog.partitions["landing_users"][key] = {"classification": "avro", "recordCount": "7", "objectCount": "2"}
+    assert catalog.hours("landing_users")[key] == Hour(key, objects=2, rows=7)
+    again = found(crawler)
+    assert (again.rows, again.opened, again.new_hours) == (24 * 40, 1, 0)
+
+
+def test_an_hour_whose_schema_the_table_has_lost_is_read_again(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
+) -> None:
+    """Two first crawls at once: the later one writes the table without what the other has found."""
+    put_changed(lake, NAMING, Topic.USERS, user("u-0", NICK="N"), fields={"NICK": ["null", "string"]})
+    for number in range(1, 6):
+        put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
+    whole = found(crawler)
+    entry = catalog.tables["landing_users"]
+    lost = {name: columns for name, columns in entry.schemas.items() if "nick" not in {each.name for each in columns}}
+    columns = tuple(column for column in entry.columns if column.name != "nick")
+    catalog.tables["landing_users"] = TableEntry(entry.location, columns, lost, entry.literal)
+    again = found(crawler)
+    assert (again.opened, again.new_columns) == (1, ("nick",))
+    assert catalog.tables["landing_users"].schemas == entry.schemas
+    assert (again.rows, again.hours) == (whole.rows, whole.hours)
 
 
 def test_a_crawl_that_dies_goes_on_with_what_is_missing(
@@ -226,7 +281,42 @@ def test_a_crawl_that_dies_goes_on_with_what_is_missing(
     assert catalog.views.keys() == {"raw_users"}
 
 
-def test_a_crawl_that_is_told_to_stop_writes_nothing(lake: FakeLake, catalog: FakeCatalog, crawler: Crawler) -> None:
+def test_a_crawl_that_ends_early_goes_on_from_where_it_was(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(250):
+        put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
+    part = lake.part
+
+    def away(key: str, start: int, length: int) -> bytes:
+        if "+00000000000000000230." in key:
+            raise StoreUnavailable("away")
+        return part(key, start, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lake, "part", away)
+        with pytest.raises(StoreUnavailable):
+            crawler.crawl(USERS)
+    assert len(catalog.partitions["landing_users"]) == 200
+    assert catalog.views.keys() == {"raw_users"}
+    again = found(crawler)
+    assert (again.hours, again.rows, again.new_hours) == (250, 250, 50)
+    assert again.opened == 50
+
+
+def test_a_crawl_that_is_told_to_stop_keeps_what_it_found(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
+) -> None:
+    for number in range(3):
+        put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
+    answers = iter([False, True])
+    assert crawler.crawl(USERS, stop=lambda: next(answers)) is None
+    assert list(catalog.partitions["landing_users"]) == [("2026-01-01", "00")]
+
+
+def test_a_crawl_that_is_told_to_stop_at_once_writes_nothing(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler
+) -> None:
     put(lake, NAMING, Topic.USERS, users("u-1"))
     assert crawler.crawl(USERS, stop=lambda: True) is None
     assert catalog.writes == []
