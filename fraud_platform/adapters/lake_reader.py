@@ -3,7 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from fraud_platform.adapters.s3 import ObjectInfo, S3ObjectStore
+from botocore import exceptions as boto
+
+from fraud_platform.adapters.s3 import ObjectInfo, S3ObjectStore, s3_client
+from fraud_platform.settings import Settings
+
+ATTEMPTS, READ_TIMEOUT_S = 4, 20
+_NOTHING = {"NoSuchKey", "404", "InvalidRange", "416"}
 
 
 class LakeReader(ABC):
@@ -19,11 +25,14 @@ class LakeReader(ABC):
 
     @abstractmethod
     def part(self, key: str, start: int, length: int) -> bytes:
-        """At most `length` bytes of the object from `start` on; nothing when the object is gone."""
+        """At most `length` bytes of the object from `start` on; nothing when it ends before, or is gone."""
 
 
 class S3LakeReader(S3ObjectStore, LakeReader):
-    """The bucket that the settings name."""
+    """The bucket that the settings name. Nobody's stop waits for a read, so it is tried several times."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, client=s3_client(settings, attempts=ATTEMPTS, read_timeout_s=READ_TIMEOUT_S))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See `LakeReader.folders`."""
@@ -35,11 +44,15 @@ class S3LakeReader(S3ObjectStore, LakeReader):
 
     def part(self, key: str, start: int, length: int) -> bytes:
         """See `LakeReader.part`."""
+        if length <= 0:
+            return b""
         with self._translated():
             try:
                 found = self._client.get_object(
                     Bucket=self._bucket, Key=key, Range=f"bytes={start}-{start + length - 1}"
                 )
                 return found["Body"].read()
-            except self._client.exceptions.NoSuchKey:
-                return b""
+            except boto.ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _NOTHING:
+                    return b""
+                raise

@@ -74,7 +74,7 @@ class ObjectStore(ABC):
         return True
 
 
-def s3_client(settings: Settings) -> "S3Client":
+def s3_client(settings: Settings, *, attempts: int = ATTEMPTS, read_timeout_s: int = READ_TIMEOUT_S) -> "S3Client":
     """A client with bounded timeouts and retries; the embedded store's keys unless `FRAUD_AWS=aws`.
 
     Raises:
@@ -83,8 +83,8 @@ def s3_client(settings: Settings) -> "S3Client":
     keep_payloads_out_of_logs()
     bounds = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        read_timeout=read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_extra="fraud-platform",
     )
     try:
@@ -128,10 +128,11 @@ class S3ObjectStore(ObjectStore):
     Args:
         settings: the platform's.
         create_bucket: whether `prepare` may create a bucket that is not the embedded store's.
+        client: one with other bounds than those of the lake's writer.
     """
 
-    def __init__(self, settings: Settings, *, create_bucket: bool = False) -> None:
-        self._client = s3_client(settings)
+    def __init__(self, settings: Settings, *, create_bucket: bool = False, client: "S3Client | None" = None) -> None:
+        self._client = client or s3_client(settings)
         self._bucket = settings.lake_bucket
         self._creates_bucket = create_bucket or settings.aws == "local"
 
