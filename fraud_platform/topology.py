@@ -44,6 +44,7 @@ class TopicSpec:
     """What a topic holds and how long.
 
     `schema` names the Avro file in `fraud_platform/schemas` without its ending; None = JSON or raw bytes.
+    `ids` are the fields that make the id of a row; empty = the schema's first field.
     """
 
     topic: Topic
@@ -51,6 +52,7 @@ class TopicSpec:
     schema: str | None
     about: str
     retention_ms: int
+    ids: tuple[str, ...] = ()
     max_message_bytes: int = 8 * MIB
     external: bool = False
     config: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -95,6 +97,7 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
         ),
         TopicSpec(
             topic=Topic.DECISIONS, key="transaction id", schema="decision", retention_ms=FOREVER_MS,
+            ids=("stage", "transaction_id"),
             about="Each judgement of the rule engine with its reasons and the version of its rule set.",
         ),
         TopicSpec(

@@ -3,6 +3,8 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
 from types import MappingProxyType
 
 import msgspec
@@ -10,11 +12,10 @@ import msgspec
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
 from fraud_platform.catalog.types import Scalar, hive, parse, quoted, trino
 from fraud_platform.core.partitioning import topic_prefix
-from fraud_platform.topology import LAKE, Naming, Topic
+from fraud_platform.topology import LAKE, TOPICS, Naming, Topic, TopicSpec
 
 SCHEMA = "fraud_platform.schema."
 """Begins the name of a table parameter that holds the columns of files of one kind."""
-_IDS = {Topic.RESULT: ("transaction_id",), Topic.USERS: ("id",), Topic.DECISIONS: ("stage", "transaction_id")}
 _PARTITION_COLUMNS = tuple(Column(name, name, Scalar("string")) for name in PARTITION_KEYS)
 
 
@@ -22,7 +23,11 @@ class LakeTable(msgspec.Struct, frozen=True):
     """A topic of the lake as a table, and the view that keeps the newest row per id."""
 
     topic: Topic
-    ids: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that make a row's id."""
+        return ids_of(TOPICS[self.topic])
 
     @property
     def name(self) -> str:
@@ -43,7 +48,24 @@ class LakeTable(msgspec.Struct, frozen=True):
         return topic_prefix(naming.topic(self.topic))
 
 
-TABLES: Sequence[LakeTable] = tuple(LakeTable(topic, _IDS[topic]) for topic in LAKE.reads)
+@cache
+def _first_field(schema: str) -> str:
+    text = resources.files("fraud_platform").joinpath("schemas", f"{schema}.avsc").read_text()
+    return str(json.loads(text)["fields"][0]["name"])
+
+
+def ids_of(spec: TopicSpec) -> tuple[str, ...]:
+    """The columns that make the id of a topic's rows, in lower case.
+
+    Raises:
+        ValueError: the topic carries no Avro.
+    """
+    if spec.schema is None:
+        raise ValueError(f"{spec.topic} carries no Avro")
+    return tuple(name.lower() for name in spec.ids or (_first_field(spec.schema),))
+
+
+TABLES: Sequence[LakeTable] = tuple(LakeTable(topic) for topic in LAKE.reads)
 BY_NAME: Mapping[str, LakeTable] = MappingProxyType({name: t for t in TABLES for name in (t.name, t.view)})
 
 
