@@ -1,5 +1,6 @@
 """Queries on AWS Athena: start, wait, read the result page by page."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ NAME = "Athena"
 TIME_LIMIT_S = 600.0
 _PAGE = 1000
 _POLLS_S = (0.1, 0.2, 0.4, 0.8, 1.5)
+_CODE = re.compile(r"[A-Z]+(_[A-Z]+)+")
+_DENIED = re.compile(r"(access|permission) denied|not authorized|insufficient permissions", re.IGNORECASE)
+_ABOUT_THE_TEXT = re.compile(r"([A-Z_]+: )?line \d+:\d+: ")
 _REFUSED = "InvalidRequestException"
 
 
@@ -74,7 +78,7 @@ class Athena(QueryEngine):
                 case "SUCCEEDED":
                     return
                 case "FAILED":
-                    raise ConfigurationError(_refusal(found.get("StateChangeReason", "no reason given")))
+                    raise ConfigurationError(_failure(found.get("StateChangeReason", ""), query_id))
                 case "CANCELLED":
                     raise ConfigurationError("The query was cancelled in Athena.")
             if self._clock() > deadline:
@@ -140,3 +144,12 @@ def _value(text: str, kind: str) -> Any:
 def _refusal(words: str) -> str:
     """Athena's own words about the user's own text."""
     return f"Athena refuses the query: {words.rstrip('.')}."
+
+
+def _failure(words: str, query_id: str) -> str:
+    """Athena's words when they point into the text; others may quote rows, or name the person who asks."""
+    if _ABOUT_THE_TEXT.match(words):
+        return _refusal(words)
+    code = _CODE.match(words)
+    reason = code[0] if code else "access denied" if _DENIED.search(words) else "no error code"
+    return f"The query failed in Athena ({reason}); Athena's history shows why under {query_id}."

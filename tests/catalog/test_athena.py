@@ -154,6 +154,22 @@ def test_a_query_that_fails_is_told_in_athenas_words(settings: Settings) -> None
         engine(settings, Client(failed)).ask("SELECT x FROM t")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("INVALID_CAST_ARGUMENT: Cannot cast 'Maria Lopez' to INT", r"\(INVALID_CAST_ARGUMENT\)"),
+        ("HIVE_BAD_DATA: Error parsing field value Maria Lopez for field 3", r"\(HIVE_BAD_DATA\)"),
+        ("User: arn:aws:iam::1:user/Maria.Lopez is not authorized", r"\(access denied\)"),
+        ("Query of Maria Lopez exhausted resources", r"\(no error code\)"),
+    ],
+)
+def test_words_that_may_name_a_person_stay_with_athena(settings: Settings, words: str, told: str) -> None:
+    client = Client({"State": "FAILED", "StateChangeReason": words})
+    with pytest.raises(ConfigurationError, match=rf"failed in Athena {told}.* under q-1\.$") as error:
+        engine(settings, client).ask("SELECT x FROM t")
+    assert "Maria" not in str(error.value)
+
+
 def test_a_query_that_never_ends_is_stopped(settings: Settings) -> None:
     client = Client({"State": "RUNNING"})
     with pytest.raises(StoreUnavailable, match="longer than 600 seconds"):
