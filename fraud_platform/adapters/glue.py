@@ -58,8 +58,13 @@ class GlueCatalog(Catalog):
         found: dict[HourKey, Hour] = {}
         with translated(NAME):
             for partition in (each for page in pages for each in page["Partitions"]):
-                dt, hr = partition["Values"]
-                found[dt, hr] = Hour.of((dt, hr), partition.get("Parameters", {}))
+                key = tuple(partition["Values"])
+                if len(key) != len(PARTITION_KEYS):
+                    raise ConfigurationError(
+                        f"The Glue table {self._database}.{name} is partitioned by {len(key)} keys, not by dt and hr;"
+                        " drop it, or let its crawler's target be the lake's folder."
+                    )
+                found[key] = Hour.of(key, partition.get("Parameters", {}))
         return found
 
     def put_table(self, name: str, entry: TableEntry, *, about: str) -> None:

@@ -114,6 +114,21 @@ def test_a_table_that_is_not_ours_is_one_sentence(settings: Settings) -> None:
         catalog.table("landing_users")
 
 
+@pytest.mark.services
+def test_a_table_of_other_partition_keys_is_one_sentence(settings: Settings) -> None:
+    catalog = GlueCatalog(settings)
+    catalog.put_table("landing_users", ENTRY, about="People.")
+    catalog._client.update_table(
+        DatabaseName=settings.glue_database,
+        TableInput={"Name": "landing_users", "PartitionKeys": [{"Name": "partition_0", "Type": "string"}]},
+    )
+    catalog._client.create_partition(
+        DatabaseName=settings.glue_database, TableName="landing_users", PartitionInput={"Values": ["users"]}
+    )
+    with pytest.raises(ConfigurationError, match=r"landing_users is partitioned by 1 keys, not by dt and hr"):
+        catalog.hours("landing_users")
+
+
 def test_a_catalog_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
     nowhere = Settings.from_environment(
         {"AWS_ENDPOINT_URL_GLUE": "http://127.0.0.1:9", "FRAUD_DATA_DIR": str(tmp_path)}, embedded={}

@@ -11,12 +11,15 @@ import requests
 from fraud_platform.adapters import glue_crawler
 from fraud_platform.adapters.glue import GlueCatalog
 from fraud_platform.adapters.glue_crawler import run_crawler
+from fraud_platform.adapters.lake_reader import S3LakeReader
 from fraud_platform.catalog.hours import Hour
 from fraud_platform.catalog.refresh import refresh
-from fraud_platform.catalog.tables import TABLES
+from fraud_platform.catalog.tables import BY_NAME
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
+from fraud_platform.topology import Topic
 from tests.catalog.conftest import own_settings
+from tests.catalog.objects import put, users
 from tests.catalog.test_glue import ENTRY
 
 pytestmark = pytest.mark.services
@@ -66,12 +69,31 @@ def at_once(settings: Settings) -> Iterator[None]:
 def test_what_it_left_is_described(settings: Settings) -> None:
     make_crawler(settings)
     catalog = GlueCatalog(settings)
-    users = next(table for table in TABLES if table.name == "landing_users")
-    catalog.put_table(users.name, ENTRY, about="As a crawler of AWS makes it.")
-    catalog.put_hours(users.name, ENTRY, [Hour(("2026-01-01", "00"))])
+    table = BY_NAME["landing_users"]
+    catalog.put_table(table.name, ENTRY, about="As a crawler of AWS makes it.")
+    catalog.put_hours(table.name, ENTRY, [Hour(("2026-01-01", "00"))])
+    parameters = {"classification": "avro", "objectCount": "2", "recordCount": "7", "sizeKey": "900"}
+    catalog._client.update_partition(
+        DatabaseName=settings.glue_database,
+        TableName=table.name,
+        PartitionValueList=["2026-01-01", "00"],
+        PartitionInput={"Values": ["2026-01-01", "00"], "Parameters": parameters},
+    )
     (found,) = refresh(settings)
     assert (found.table, found.hours, found.columns) == ("landing_users", 1, ENTRY.columns)
+    assert (found.objects, found.rows) == (2, 7)
     assert catalog.view("raw_users") is None  # without Kafka's positions nobody can tell the newest row
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_crawler_that_makes_other_tables_is_one_sentence(settings: Settings) -> None:
+    make_crawler(settings)
+    lake = S3LakeReader(settings)
+    lake.prepare()
+    assert refresh(settings) == []  # there is nothing yet to make a table of
+    put(lake, settings.naming, Topic.USERS, users("u-1"))
+    with pytest.raises(ConfigurationError, match=r"made no table landing_users in .* the table prefix landing_"):
+        refresh(settings)
 
 
 def test_a_crawler_that_is_not_there_is_one_sentence(settings: Settings) -> None:
