@@ -1,15 +1,15 @@
 """What Dagster shows of the catalog: an asset per table, a schedule, and a sensor for new hours."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+import msgspec
 from pydantic import Field
 
 from fraud_platform.catalog.access import catalog_of
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
-from fraud_platform.catalog.crawl import Found
+from fraud_platform.catalog.crawl import NEWEST_HOURS, Found
 from fraud_platform.catalog.newest import newest_hour
 from fraud_platform.catalog.refresh import refresh
 from fraud_platform.catalog.tables import TABLES, LakeTable
@@ -25,14 +25,31 @@ GROUP = "catalog"
 EVERY_15_MINUTES = "*/15 * * * *"
 FULL_AT_HOUR = 3
 """UTC hour of the daily schedule tick that looks at every object."""
+LATE_HOURS = 48
+"""How far back the hourly tick looks for late objects: one listing or two for each of these hours."""
 SENSOR_INTERVAL_S = 60
 _PROBLEMS_SHOWN = 20
+
+
+class _Cursor(msgspec.Struct, frozen=True):
+    """What the sensor remembers: the newest hour of each table, and which tables it missed in the catalog."""
+
+    hours: dict[str, str] = {}
+    lost: set[str] = set()
+
+    @classmethod
+    def of(cls, text: str | None) -> "_Cursor":
+        try:
+            return msgspec.json.decode(text or "{}", type=cls)
+        except msgspec.DecodeError:
+            return cls()
 
 
 class CrawlConfig(dg.Config):
     """How thoroughly to look."""
 
     full: bool = Field(False, description="list every object, not only the newest days and hours")
+    newest: int = Field(NEWEST_HOURS, ge=1, description="how many of the newest hours are listed object by object")
 
 
 def table_key(table: LakeTable) -> dg.AssetKey:
@@ -59,11 +76,11 @@ def _spec(table: LakeTable) -> dg.AssetSpec:
 @dg.multi_asset(name="crawl_lake", specs=[_spec(table) for table in TABLES], can_subset=True)
 def crawl_lake(context: dg.AssetExecutionContext, config: CrawlConfig) -> Iterator[dg.MaterializeResult[Any]]:
     """Bring the selected tables, their partitions and views up to date."""
-    yield from crawled(context, full=config.full)
+    yield from crawled(context, full=config.full, newest=config.newest)
 
 
 def crawled(
-    context: dg.AssetExecutionContext, *, full: bool, settings: Callable[[], Settings] = load
+    context: dg.AssetExecutionContext, *, full: bool, newest: int, settings: Callable[[], Settings] = load
 ) -> list[dg.MaterializeResult[Any]]:
     """Refresh what is selected and describe it.
 
@@ -75,7 +92,7 @@ def crawled(
     with stop_on_signals() as stop:
         try:
             current = settings()
-            found = {each.table: each for each in refresh(current, chosen, full=full, stop=stop)}
+            found = {each.table: each for each in refresh(current, chosen, full=full, newest=newest, stop=stop)}
         except FraudPlatformError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
     if stop():
@@ -101,7 +118,7 @@ def _facts(table: LakeTable, found: Found | None, settings: Settings) -> dict[st
         "dagster/table_name": name,
         "dagster/uri": found.location,
         "dagster/row_count": found.rows,
-        "dagster/column_schema": dg.TableSchema(columns=_columns(found.columns)),
+        **({"dagster/column_schema": dg.TableSchema(columns=_columns(found.columns))} if found.columns else {}),
         "partition_count": found.hours,
         "object_count": found.objects,
         "new_partitions": found.new_hours,
@@ -126,21 +143,26 @@ crawl = dg.define_asset_job(
 )
 
 
-def _config(*, full: bool) -> Mapping[str, Any]:
-    return {"ops": {"crawl_lake": {"config": {"full": full}}}}
+def _config(*, full: bool = False, newest: int = NEWEST_HOURS) -> Mapping[str, Any]:
+    return {"ops": {"crawl_lake": {"config": {"full": full, "newest": newest}}}}
 
 
 @dg.schedule(
     job=crawl,
     cron_schedule=EVERY_15_MINUTES,
     name="refresh_catalog",
-    description="Refreshes the catalog; once a day it looks at every object of the lake.",
+    description=(
+        f"Refreshes the catalog; once an hour it looks for late objects in the newest {LATE_HOURS} hours, and once a"
+        " day at every object of the lake."
+    ),
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def refresh_catalog(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for a crawl, a full one once a day."""
+    """Ask for a crawl: a wider one once an hour, a full one once a day."""
     tick = context.scheduled_execution_time
-    return dg.RunRequest(run_config=_config(full=(tick.hour, tick.minute) == (FULL_AT_HOUR, 0)))
+    is_full_hour = tick.minute == 0
+    full = is_full_hour and tick.hour == FULL_AT_HOUR
+    return dg.RunRequest(run_config=_config(full=full, newest=LATE_HOURS if is_full_hour else NEWEST_HOURS))
 
 
 def hour_sensor(*, settings: Callable[[], Settings] = load) -> dg.SensorDefinition:
@@ -153,13 +175,15 @@ def hour_sensor(*, settings: Callable[[], Settings] = load) -> dg.SensorDefiniti
             lost = _lost(current, newest)
         except FraudPlatformError as error:
             return dg.SkipReason(str(error))
-        known = {name: hour for name, hour in _remembered(context.cursor).items() if name not in lost}
-        fresh = {name: hour for name, hour in newest.items() if known.get(name) != hour}
+        before = _Cursor.of(context.cursor)
+        fresh = {name for name, hour in newest.items() if before.hours.get(name) != hour}
+        fresh |= lost - before.lost  # asked for once: a table of bad objects alone never comes
+        cursor = msgspec.json.encode(_Cursor(before.hours | newest, lost)).decode()
         if not fresh:
-            return dg.SkipReason("no hour has begun since the last look")
+            return dg.SensorResult(skip_reason="no hour has begun since the last look", cursor=cursor)
         keys = [table_key(table) for table in TABLES if table.name in fresh]
-        request = dg.RunRequest(run_config=_config(full=False), asset_selection=keys)
-        return dg.SensorResult(run_requests=[request], cursor=json.dumps({**known, **fresh}))
+        request = dg.RunRequest(run_config=_config(), asset_selection=keys)
+        return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return dg.SensorDefinition(
         name="first_object_of_an_hour",
@@ -185,14 +209,6 @@ def _lost(settings: Settings, names: Iterable[str]) -> set[str]:
         return set()
     catalog = catalog_of(settings)
     return {name for name in names if catalog.table(name) is None}
-
-
-def _remembered(cursor: str | None) -> dict[str, str]:
-    try:
-        found = json.loads(cursor or "{}")
-    except json.JSONDecodeError:
-        return {}
-    return {str(name): str(hour) for name, hour in found.items()} if isinstance(found, dict) else {}
 
 
 defs = dg.Definitions(assets=[crawl_lake], jobs=[crawl], schedules=[refresh_catalog], sensors=[hour_sensor()])

@@ -74,12 +74,16 @@ def test_a_lake_that_does_not_answer_fails_in_one_sentence(
     assert "Glue does not answer" in (failure.step_failure_data.error_display_string or "")
 
 
-@pytest.mark.parametrize(("at", "full"), [((3, 0), True), ((3, 15), False), ((0, 0), False)])
-def test_once_a_day_the_schedule_looks_at_everything(at: tuple[int, int], full: bool) -> None:
+@pytest.mark.parametrize(
+    ("at", "full", "newest"), [((3, 0), True, 48), ((3, 15), False, 3), ((0, 0), False, 48), ((0, 45), False, 3)]
+)
+def test_the_schedule_looks_for_late_objects_each_hour_and_at_everything_once_a_day(
+    at: tuple[int, int], full: bool, newest: int
+) -> None:
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 1, 1, *at, tzinfo=UTC))
     found = refresh_catalog(context)
     assert isinstance(found, dg.RunRequest)
-    assert found.run_config == {"ops": {"crawl_lake": {"config": {"full": full}}}}
+    assert found.run_config == {"ops": {"crawl_lake": {"config": {"full": full, "newest": newest}}}}
 
 
 def tick(settings: Settings, cursor: str | None) -> Any:
@@ -112,7 +116,24 @@ def test_a_catalog_that_forgot_its_tables_is_built_again(filled: Settings, insta
     assert tick(filled, cursor).run_requests == []
     client = catalog_of(filled)._client  # type: ignore[attr-defined]
     client.delete_table(DatabaseName=filled.glue_database, Name="landing_users")
-    assert asked(tick(filled, cursor)) == {"landing_users"}
+    missed = tick(filled, cursor)
+    assert asked(missed) == {"landing_users"}
+    assert tick(filled, missed.cursor).run_requests == []  # once: the run may find nothing that makes a table
+    assert dg.materialize([crawl_lake], instance=instance).success
+    again = tick(filled, missed.cursor)
+    assert again.run_requests == []
+    client.delete_table(DatabaseName=filled.glue_database, Name="landing_users")
+    assert asked(tick(filled, again.cursor)) == {"landing_users"}
+
+
+@pytest.mark.parametrize("cursor", ["", "no JSON", "[]", '{"landing_users": "dt=2026-01-01/hr=00"}'])
+def test_a_cursor_that_cannot_be_read_asks_once_more(
+    filled: Settings, instance: dg.DagsterInstance, cursor: str
+) -> None:
+    assert dg.materialize([crawl_lake], instance=instance).success
+    found = tick(filled, cursor)
+    assert {"landing_fraudulent_transactions_result", "landing_users"} <= asked(found)
+    assert tick(filled, found.cursor).run_requests == []
 
 
 def test_a_store_that_is_away_is_a_reason_to_skip(filled: Settings) -> None:
