@@ -102,7 +102,6 @@ class LocalEngine(QueryEngine):
         """Addresses of the objects in registered hours by the name of their schema."""
         hours = self._catalog.hours(table.name)
         topic = self._settings.naming.topic(table.topic)
-        fewest = min(entry.schemas, key=lambda name: len(entry.schemas[name]))
         kinds: dict[str, list[str]] = defaultdict(list)
         for info in self._lake.list(table.prefix(self._settings.naming)):
             place = place_of(topic, info.key)
@@ -112,12 +111,14 @@ class LocalEngine(QueryEngine):
             # What came after the last crawl is read as what came before: its new columns wait for the next crawl.
             kind = hour.schema_of(place)
             if kind != UNUSABLE:
-                kinds[kind or fewest].append(f"s3://{self._settings.lake_bucket}/{info.key}")
+                kinds[kind or _fewest(entry)].append(f"s3://{self._settings.lake_bucket}/{info.key}")
         return kinds
 
 
 def _select(entry: TableEntry, kind: str, addresses: Sequence[str]) -> str:
-    there = {column.name: column.source for column in entry.schemas[kind]}
+    # A kind that the table has lost is written again by the next crawl; until then its known columns are read.
+    kind_columns = entry.schemas.get(kind, entry.schemas[_fewest(entry)])
+    there = {column.name: column.source for column in kind_columns}
     columns = [
         f"CAST({quoted(there[c.name]) if c.name in there else 'NULL'} AS {sql_type(c.type)}) AS {quoted(c.name)}"
         for c in entry.columns
@@ -126,6 +127,10 @@ def _select(entry: TableEntry, kind: str, addresses: Sequence[str]) -> str:
     hive = ", ".join(f"'{key}': VARCHAR" for key in PARTITION_KEYS)
     source = f"read_avro([{files}], hive_partitioning = true, hive_types = {{{hive}}})"
     return f"SELECT {', '.join([*columns, *PARTITION_KEYS])} FROM {source}"  # noqa: S608 - all of it quoted
+
+
+def _fewest(entry: TableEntry) -> str:
+    return min(entry.schemas, key=lambda name: len(entry.schemas[name]))
 
 
 def _nothing(entry: TableEntry) -> str:

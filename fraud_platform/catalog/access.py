@@ -15,12 +15,16 @@ def catalog_of(settings: Settings) -> Catalog:
     """
     from fraud_platform.adapters.glue import GlueCatalog
 
+    _require_one_place(settings)
+    return GlueCatalog(settings)
+
+
+def _require_one_place(settings: Settings) -> None:
     if settings.aws == "aws" and settings.s3_endpoint and not settings.glue_endpoint:
         raise ConfigurationError(
             "AWS_ENDPOINT_URL_S3 names an S3 that is not AWS's; set AWS_ENDPOINT_URL_GLUE as well, so that no table"
             " in AWS speaks of it."
         )
-    return GlueCatalog(settings)
 
 
 def crawler_of(settings: Settings) -> Crawler:
@@ -38,6 +42,8 @@ def uses_athena(settings: Settings) -> bool:
 def engine_of(settings: Settings) -> QueryEngine:
     """The engine that answers SQL; errors as `catalog_of`."""
     if uses_athena(settings):
+        if settings.athena_endpoint is None:
+            _require_one_place(settings)
         from fraud_platform.adapters.athena import Athena
 
         return Athena(settings)
@@ -46,4 +52,6 @@ def engine_of(settings: Settings) -> QueryEngine:
 
     catalog, lake = catalog_of(settings), S3LakeReader(settings)
     crawler = Crawler(lake, catalog, settings.naming, settings.lake_bucket)
+    if settings.glue_crawler:  # tables are another's to make
+        return LocalEngine(settings, catalog, lake)
     return LocalEngine(settings, catalog, lake, missing=crawler.crawl)

@@ -14,6 +14,7 @@ from fraud_platform.catalog import ready
 from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.answer import QueryEngine
 from fraud_platform.catalog.refresh import refresh
+from fraud_platform.catalog.tables import TableEntry
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
@@ -129,6 +130,17 @@ def test_hours_that_a_query_rules_out_are_never_read(filled: Settings) -> None:
         list(engine.ask(asked).rows)
 
 
+def test_the_ready_query_reads_only_the_days_that_are_asked_of_it(filled: Settings) -> None:
+    engine = LocalEngine(filled, catalog_of(filled), _HalfGone(filled))
+    text = ready.text("fraud-by-bank-and-hour", local=True)
+    narrowed = text.replace(
+        "-- WHERE dt BETWEEN '2026-01-01' AND '2026-01-07'", "WHERE dt = '2026-01-01' AND hr = '02'"
+    )
+    assert [row["sender_bank"] for row in engine.ask(narrowed).rows] == ["Second Bank"]
+    with pytest.raises(StoreUnavailable):
+        list(engine.ask(text).rows)
+
+
 class _HalfGone(S3LakeReader):
     """Lists an object under a name that does not exist; not the first one, whose header is always read."""
 
@@ -150,6 +162,27 @@ def test_a_catalog_that_has_forgotten_everything_is_built_again_by_a_query(fille
     fresh = filled.model_copy(update={"glue_database": f"{filled.glue_database}_again"})
     assert list(engine_of(fresh).ask("SELECT count(*) AS n FROM raw_users").rows) == [{"n": 3}]
     assert catalog_of(fresh).view("raw_users") is not None
+
+
+def test_a_query_makes_no_tables_where_another_crawler_does(filled: Settings) -> None:
+    changes = {"glue_database": f"{filled.glue_database}_theirs", "glue_crawler": "theirs"}
+    theirs = filled.model_copy(update=changes)
+    with pytest.raises(ConfigurationError, match="tables appear"):
+        engine_of(theirs).ask("SELECT count(*) AS n FROM raw_users")
+    assert catalog_of(theirs).table("landing_users") is None
+
+
+def test_files_of_a_kind_that_the_table_has_lost_are_read_by_its_known_columns(filled: Settings) -> None:
+    catalog = catalog_of(filled)
+    entry = catalog.table("landing_users")
+    assert entry is not None
+    lost = {name: each for name, each in entry.schemas.items() if "nick" not in {column.name for column in each}}
+    catalog.put_table("landing_users", TableEntry(entry.location, entry.columns, lost, entry.literal), about="People.")
+    try:
+        rows = list(engine_of(filled).ask("SELECT id, nick FROM raw_users WHERE id = 'u-3'").rows)
+    finally:
+        catalog.put_table("landing_users", entry, about="People.")
+    assert rows == [{"id": "u-3", "nick": None}]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +234,8 @@ def test_athena_answers_on_aws_and_the_local_engine_elsewhere(environment: dict[
     assert uses_athena(Settings.from_environment(environment, embedded={})) is athena
 
 
-def test_an_s3_elsewhere_never_gets_tables_in_aws() -> None:
+@pytest.mark.parametrize("asked", [catalog_of, engine_of])
+def test_an_s3_elsewhere_never_gets_tables_or_queries_in_aws(asked: Callable[[Settings], object]) -> None:
     given = {"FRAUD_AWS": "aws", "FRAUD_LAKE_BUCKET": "mine", "AWS_ENDPOINT_URL_S3": "http://s"}
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL_GLUE"):
-        catalog_of(Settings.from_environment(given, embedded={}))
+        asked(Settings.from_environment(given, embedded={}))

@@ -1,11 +1,26 @@
+-- One row per id, as in raw_fraudulent_transactions_result. To read only some days, give them where the files are
+-- chosen: a condition on the outside, or on the view, is met after all files have been read.
 SELECT
     sender_bank,
     dt,
     hr,
     count(*) AS transactions,
     sum(amount) AS amount
-FROM
-    raw_fraudulent_transactions_result
+FROM (
+    SELECT
+        sender_bank,
+        dt,
+        hr,
+        amount,
+        row_number() OVER (
+            PARTITION BY transaction_id ORDER BY kafka_partition DESC, kafka_offset DESC
+        ) AS version_number
+    FROM
+        landing_fraudulent_transactions_result
+    -- WHERE dt BETWEEN '2026-01-01' AND '2026-01-07'
+) AS versions
+WHERE
+    version_number = 1
 GROUP BY
     sender_bank, dt, hr
 ORDER BY
