@@ -9,6 +9,7 @@ from fraud_platform.adapters.s3 import ObjectInfo, S3ObjectStore, s3_client
 from fraud_platform.settings import Settings
 
 ATTEMPTS, READ_TIMEOUT_S = 4, 20
+_BROKEN_OFF = (boto.ResponseStreamingError, boto.IncompleteReadError, boto.ReadTimeoutError)
 _NOTHING = {"NoSuchKey", "404", "InvalidRange", "416"}
 
 
@@ -48,11 +49,18 @@ class S3LakeReader(S3ObjectStore, LakeReader):
             return b""
         with self._translated():
             try:
-                found = self._client.get_object(
-                    Bucket=self._bucket, Key=key, Range=f"bytes={start}-{start + length - 1}"
-                )
-                return found["Body"].read()
+                return self._read(key, f"bytes={start}-{start + length - 1}")
             except boto.ClientError as error:
                 if error.response.get("Error", {}).get("Code") in _NOTHING:
                     return b""
                 raise
+
+    def _read(self, key: str, part: str, attempts: int = ATTEMPTS) -> bytes:
+        """boto3 tries a request again, but not an answer that breaks off."""
+        body = self._client.get_object(Bucket=self._bucket, Key=key, Range=part)["Body"]
+        try:
+            return body.read()
+        except _BROKEN_OFF:
+            if attempts == 1:
+                raise
+        return self._read(key, part, attempts - 1)
