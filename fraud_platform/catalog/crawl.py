@@ -26,6 +26,8 @@ NEWEST_DAYS = 32
 NEWEST_HOURS = 3
 SAVED_AT_ONCE = 100
 """Hours: as many partitions as one call of Glue takes."""
+OPENED_AT_ONCE = 5000
+"""Objects opened between two saves, or those of one hour when it has more."""
 _STILL_READ = "Athena reads all that lies in an hour, so move it out of the table's folder"
 OPENERS = 8
 """Threads that open objects."""
@@ -112,6 +114,7 @@ class _Crawl:
         self._registered = registered
         self._hours = dict(registered)
         self._unsaved: list[Hour] = []
+        self._opened = 0
         self._entry = look.entry
 
     def take(self, hour: Hour | None) -> None:
@@ -119,7 +122,7 @@ class _Crawl:
             return
         self._hours[hour.key] = hour
         self._unsaved.append(hour)
-        if len(self._unsaved) >= SAVED_AT_ONCE:
+        if len(self._unsaved) >= SAVED_AT_ONCE or self._look.opened - self._opened >= OPENED_AT_ONCE:
             self.save()
 
     def save(self) -> None:
@@ -132,7 +135,7 @@ class _Crawl:
             self._catalog.put_table(name, entry, about=TOPICS[self._table.topic].about)
             self._entry = entry
         self._catalog.put_hours(name, entry, self._unsaved)
-        self._unsaved = []
+        self._unsaved, self._opened = [], look.opened
         publish_view(self._catalog, self._table, entry)
 
     def end(self, gone: Collection[HourKey]) -> Found | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fraud_platform.catalog import crawl
 from fraud_platform.catalog.crawl import Crawler, Found
 from fraud_platform.catalog.hours import Hour
 from fraud_platform.catalog.newest import newest_hour
@@ -302,6 +303,24 @@ def test_a_crawl_that_ends_early_goes_on_from_where_it_was(
     again = found(crawler)
     assert (again.hours, again.rows, again.new_hours) == (250, 250, 50)
     assert again.opened == 50
+
+
+def test_hours_of_many_objects_are_saved_sooner(
+    lake: FakeLake, catalog: FakeCatalog, crawler: Crawler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crawl, "OPENED_AT_ONCE", 3)
+    for number in range(9):
+        put(lake, NAMING, Topic.USERS, users("u-1"), at=number // 2, start=number)
+    answers = iter([False, False, False, True])
+    saved: list[int] = []
+
+    def stop() -> bool:
+        saved.append(len(catalog.hours("landing_users")))
+        return next(answers)
+
+    assert crawler.crawl(USERS, stop=stop) is None
+    assert saved == [0, 0, 2, 2]
+    assert len(catalog.hours("landing_users")) == 3
 
 
 def test_a_crawl_that_is_told_to_stop_keeps_what_it_found(
