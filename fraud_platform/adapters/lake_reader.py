@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from botocore import exceptions as boto
+from botocore.config import Config
 
 from fraud_platform.adapters.s3 import ObjectInfo, S3ObjectStore, s3_client
 from fraud_platform.settings import Settings
@@ -33,7 +34,12 @@ class S3LakeReader(S3ObjectStore, LakeReader):
     """The bucket that the settings name. Nobody's stop waits for a read, so it is tried several times."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, client=s3_client(settings, attempts=ATTEMPTS, read_timeout_s=READ_TIMEOUT_S))
+        patient = Config(
+            read_timeout=READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            response_checksum_validation="when_required",  # rclone sends the whole object's with each of its parts
+        )
+        super().__init__(settings, client=s3_client(settings, own=patient))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See `LakeReader.folders`."""

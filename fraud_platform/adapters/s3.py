@@ -74,8 +74,10 @@ class ObjectStore(ABC):
         return True
 
 
-def s3_client(settings: Settings, *, attempts: int = ATTEMPTS, read_timeout_s: int = READ_TIMEOUT_S) -> "S3Client":
+def s3_client(settings: Settings, *, own: Config | None = None) -> "S3Client":
     """A client with bounded timeouts and retries; the embedded store's keys unless `FRAUD_AWS=aws`.
+
+    `own` stands above the bounds of the lake's writer.
 
     Raises:
         ConfigurationError: no address or no keys are known, or the AWS profile is none.
@@ -83,10 +85,10 @@ def s3_client(settings: Settings, *, attempts: int = ATTEMPTS, read_timeout_s: i
     keep_payloads_out_of_logs()
     bounds = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=read_timeout_s,
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         user_agent_extra="fraud-platform",
-    )
+    ).merge(own or Config())
     try:
         return _aws_client(settings, bounds) if settings.aws == "aws" else _local_client(settings, bounds)
     except (boto.BotoCoreError, ValueError) as error:
