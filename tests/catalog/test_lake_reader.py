@@ -7,8 +7,10 @@ from botocore.exceptions import IncompleteReadError
 
 from fraud_platform.adapters import lake_reader, s3
 from fraud_platform.adapters.lake_reader import S3LakeReader
+from fraud_platform.catalog.header import Header, read_header
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
+from tests.catalog.test_header import avro
 
 pytestmark = pytest.mark.services
 
@@ -36,6 +38,14 @@ def lake(lake_settings: Settings) -> S3LakeReader:
 )
 def test_a_part_ends_where_the_object_ends(lake: S3LakeReader, key: str, start: int, length: int, part: bytes) -> None:
     assert lake.part(key, start, length) == part
+
+
+def test_the_rows_of_an_object_of_many_blocks_are_counted(lake: S3LakeReader) -> None:
+    data = avro(5000)
+    lake.put("blocks", data)
+    found = read_header(lambda start, length: lake.part("blocks", start, length), len(data))
+    assert isinstance(found, Header)
+    assert found.rows == 5000
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_part(lake_settings: Settings) -> None:
