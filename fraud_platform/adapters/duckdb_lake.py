@@ -1,24 +1,20 @@
 """Queries on the local engine: DuckDB over the catalog's tables and the lake's objects."""
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from importlib import resources
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
 
 from fraud_platform.adapters.aws import session_of
+from fraud_platform.adapters.duckdb_files import connect, literal
+from fraud_platform.adapters.lake_files import files_of, sql_of
 from fraud_platform.adapters.lake_reader import LakeReader
 from fraud_platform.catalog.answer import Answer, QueryEngine, first_word, require_reading, unique
-from fraud_platform.catalog.columns import PARTITION_KEYS
-from fraud_platform.catalog.hours import UNUSABLE, place_of
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import TABLES, LakeTable, TableEntry
-from fraud_platform.catalog.types import duckdb as sql_type
+from fraud_platform.catalog.tables import BY_NAME, TABLES, LakeTable, TableEntry
 from fraud_platform.catalog.types import quoted
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -52,11 +48,11 @@ class LocalEngine(QueryEngine):
     def ask(self, sql: str) -> Answer:
         """See `QueryEngine.ask`."""
         require_reading(sql)
-        connection = duckdb.connect(":memory:")
+        connection = connect(*_EXTENSIONS)
         try:
             self._prepare(connection)
             _require_one(connection, sql)
-            self._define(connection, _named(sql))
+            self._define(connection, sql)
             _lock(connection, f"s3://{self._settings.lake_bucket}/")
             result = connection.execute(sql)
             columns = unique([str(each[0]) for each in result.description or ()])
@@ -66,81 +62,41 @@ class LocalEngine(QueryEngine):
             raise _translated(error) from None
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        for name in _EXTENSIONS:
-            connection.execute(f"LOAD '{_extension(name)}'")
         options = {"TYPE": "s3", "URL_STYLE": "path", **_access(self._settings)}
         names = list(options)
         text = ", ".join(f"{name} ${name.lower()}" for name in names if name != "TYPE")
         values = {name.lower(): options[name] for name in names if name != "TYPE"}
         connection.execute(f"CREATE SECRET (TYPE s3, {text})", values)
-        connection.execute("SET TimeZone = 'UTC'")
         database = quoted(self._settings.glue_database)
         connection.execute(f"CREATE SCHEMA {database}")
         connection.execute(f"USE memory.{database}")
 
-    def _define(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[LakeTable]) -> None:
+    def _define(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Make the tables and views that the query names, so that only their objects are listed."""
-        for table in tables:
+        for table, names in _named(sql).items():
             entry = self._catalog.table(table.name)
             if entry is None:
                 self._missing(table)
                 entry = self._catalog.table(table.name)
             if entry is None or not entry.schemas:
                 continue
-            connection.execute(f"CREATE VIEW {table.name} AS {self._landing(table, entry)}")
-            view = self._catalog.view(table.view)
+            view = self._catalog.view(table.view) if table.view in names else None
+            for name, text in self._tables(table, entry, names | _words(view.sql if view else "")).items():
+                connection.execute(f"CREATE VIEW {name} AS {text}")
             if view is not None:
                 connection.execute(f"CREATE VIEW {table.view} AS {view.sql}")
 
-    def _landing(self, table: LakeTable, entry: TableEntry) -> str:
-        """The table as one SELECT per kind of file, since the reader cannot read several kinds at once."""
-        kinds = self._objects(table, entry)
-        selects = [_select(entry, kind, sorted(keys)) for kind, keys in sorted(kinds.items())]
-        return "\nUNION ALL ".join(selects) or _nothing(entry)
-
-    def _objects(self, table: LakeTable, entry: TableEntry) -> dict[str, list[str]]:
-        """Addresses of the objects in registered hours by the name of their schema."""
-        hours = self._catalog.hours(table.name)
-        topic = self._settings.naming.topic(table.topic)
-        kinds: dict[str, list[str]] = defaultdict(list)
-        for info in self._lake.list(table.prefix(self._settings.naming)):
-            place = place_of(topic, info.key)
-            hour = hours.get(place.hour) if place else None
-            if place is None or hour is None:
-                continue
-            # What came after the last crawl is read as what came before: its new columns wait for the next crawl.
-            kind = hour.schema_of(place)
-            if kind != UNUSABLE:
-                kinds[kind or _fewest(entry)].append(f"s3://{self._settings.lake_bucket}/{info.key}")
-        return kinds
-
-
-def _select(entry: TableEntry, kind: str, addresses: Sequence[str]) -> str:
-    # A kind that the table has lost is written again by the next crawl; until then its known columns are read.
-    kind_columns = entry.schemas.get(kind, entry.schemas[_fewest(entry)])
-    there = {column.name: column.source for column in kind_columns}
-    columns = [
-        f"CAST({quoted(there[c.name]) if c.name in there else 'NULL'} AS {sql_type(c.type)}) AS {quoted(c.name)}"
-        for c in entry.columns
-    ]
-    files = ", ".join(_literal(address) for address in addresses)
-    hive = ", ".join(f"'{key}': VARCHAR" for key in PARTITION_KEYS)
-    source = f"read_avro([{files}], hive_partitioning = true, hive_types = {{{hive}}})"
-    return f"SELECT {', '.join([*columns, *PARTITION_KEYS])} FROM {source}"  # noqa: S608 - all of it quoted
-
-
-def _fewest(entry: TableEntry) -> str:
-    return min(entry.schemas, key=lambda name: len(entry.schemas[name]))
-
-
-def _nothing(entry: TableEntry) -> str:
-    columns = [f"CAST(NULL AS {sql_type(column.type)}) AS {quoted(column.name)}" for column in entry.columns]
-    keys = [f"CAST(NULL AS VARCHAR) AS {key}" for key in PARTITION_KEYS]
-    return f"SELECT {', '.join([*columns, *keys])} WHERE false"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    def _tables(self, table: LakeTable, entry: TableEntry, names: set[str]) -> dict[str, str]:
+        """The tables under the view, of those that are named."""
+        naming, bucket = self._settings.naming, self._settings.lake_bucket
+        curated = self._catalog.table(table.curated)
+        files = files_of(self._catalog, self._lake, table, entry, naming=naming, bucket=bucket)
+        found = {
+            table.name: sql_of(entry, files.landing, columns_of=entry),
+            table.pending: sql_of(entry, files.pending, columns_of=entry),
+            table.curated: sql_of(curated or entry, files.curated if curated else {}, columns_of=curated or entry),
+        }
+        return {name: text for name, text in found.items() if name in names}
 
 
 def _access(settings: Settings) -> dict[str, Any]:
@@ -169,19 +125,25 @@ def _require_one(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise ConfigurationError("One query at a time, and one that only reads.")
 
 
-def _named(sql: str) -> list[LakeTable]:
-    """The tables that the query may mean: all of them for SHOW and DESCRIBE.
+def _named(sql: str) -> dict[LakeTable, set[str]]:
+    """The tables that the query may mean, each with the names that it uses: all of them for SHOW and DESCRIBE.
 
     DuckDB's own `get_table_names` fails on an UNNEST that refers to another table.
     """
-    words = {word.lower() for word in re.findall(r"\w+", sql)}
-    everything = first_word(sql) in {"SHOW", "DESCRIBE"} or "information_schema" in words
-    return [table for table in TABLES if everything or words & {table.name, table.view}]
+    words = _words(sql)
+    if first_word(sql) in {"SHOW", "DESCRIBE"} or "information_schema" in words:
+        words = set(BY_NAME)
+    named = {table: words & {table.name, table.curated, table.pending, table.view} for table in TABLES}
+    return {table: names for table, names in named.items() if names}
+
+
+def _words(sql: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"\w+", sql)}
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, folder: str) -> None:
     """From here on the lake is all that a query can see of this machine and the network."""
-    connection.execute(f"SET allowed_directories = [{_literal(folder)}]")
+    connection.execute(f"SET allowed_directories = [{literal(folder)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -213,13 +175,3 @@ def _translated(error: Exception) -> BaseException:
     if isinstance(error, duckdb.CatalogException) and "Table with name" in words:
         words += "; tables appear with their first rows, by the `glue` assets in Dagster or within 15 minutes"
     return ConfigurationError(f"The query cannot be run: {words}.")
-
-
-def _extension(name: str) -> Path:
-    folder = resources.files(f"duckdb_extension_{name}")
-    found = Path(str(folder)) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-    if not found.exists():
-        raise ConfigurationError(
-            f"DuckDB {duckdb.__version__} has no {name} extension installed; run `make install` again."
-        )
-    return found

@@ -7,9 +7,9 @@ from botocore import exceptions as boto
 
 from fraud_platform.adapters.aws import aws_client, code_of, translated
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
-from fraud_platform.catalog.hours import Hour, HourKey
-from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import TableEntry, View, view_of, view_text
+from fraud_platform.catalog.hours import HourKey
+from fraud_platform.catalog.store import Catalog, Partition
+from fraud_platform.catalog.tables import AVRO, PARQUET, TableEntry, View, view_of, view_text
 from fraud_platform.catalog.types import hive
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -18,8 +18,13 @@ NAME = "Glue"
 _PUT_AT_ONCE, _DROPPED_AT_ONCE = 100, 25
 """Partitions per call: Glue's own limits."""
 _LITERAL = "avro.schema.literal"
-_FORMATS = "org.apache.hadoop.hive.ql.io.avro.AvroContainer"
-_SERDE = "org.apache.hadoop.hive.serde2.avro.AvroSerDe"
+_FORMATS = {
+    AVRO: ("org.apache.hadoop.hive.ql.io.avro.AvroContainer", "org.apache.hadoop.hive.serde2.avro.AvroSerDe"),
+    PARQUET: (
+        "org.apache.hadoop.hive.ql.io.parquet.MapredParquet",
+        "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+    ),
+}
 _EXISTS, _MISSING = "AlreadyExistsException", "EntityNotFoundException"
 
 
@@ -50,12 +55,12 @@ class GlueCatalog(Catalog):
                 " another database with FRAUD_GLUE_DATABASE."
             ) from None
 
-    def hours(self, name: str) -> Mapping[HourKey, Hour]:
-        """See `Catalog.hours`."""
+    def partitions(self, name: str) -> Mapping[HourKey, Mapping[str, str]]:
+        """See `Catalog.partitions`."""
         pages = self._client.get_paginator("get_partitions").paginate(
             DatabaseName=self._database, TableName=name, ExcludeColumnSchema=True
         )
-        found: dict[HourKey, Hour] = {}
+        found: dict[HourKey, Mapping[str, str]] = {}
         with translated(NAME):
             for partition in (each for page in pages for each in page["Partitions"]):
                 key = tuple(partition["Values"])
@@ -64,8 +69,22 @@ class GlueCatalog(Catalog):
                         f"The Glue table {self._database}.{name} is partitioned by {len(key)} keys, not by dt and hr;"
                         " drop it, or let its crawler's target be the lake's folder."
                     )
-                found[key] = Hour.of(key, partition.get("Parameters", {}))
+                found[key] = partition.get("Parameters", {})
         return found
+
+    def partition(self, name: str, key: HourKey) -> Mapping[str, str] | None:
+        """See `Catalog.partition`."""
+        with translated(NAME):
+            try:
+                found = self._client.get_partition(
+                    DatabaseName=self._database, TableName=name, PartitionValues=list(key)
+                )
+            except boto.ClientError as error:
+                if code_of(error) == _MISSING:
+                    return None
+                raise
+        parameters: dict[str, str] = found["Partition"].get("Parameters", {})
+        return parameters
 
     def put_table(self, name: str, entry: TableEntry, *, about: str) -> None:
         """See `Catalog.put_table`."""
@@ -80,7 +99,7 @@ class GlueCatalog(Catalog):
             }
         )
 
-    def put_hours(self, name: str, entry: TableEntry, hours: Sequence[Hour]) -> None:
+    def put_hours(self, name: str, entry: TableEntry, hours: Sequence[Partition]) -> None:
         """See `Catalog.put_hours`."""
         for some in _chunks([_partition(entry, hour) for hour in hours], _PUT_AT_ONCE):
             with translated(NAME):
@@ -153,7 +172,7 @@ class GlueCatalog(Catalog):
             if code_of(error) != _MISSING:
                 raise
             try:
-                about = "The fraud platform's lake: tables landing_*, views raw_*."
+                about = "The fraud platform's lake: tables landing_* and curated_*, views raw_*."
                 self._client.create_database(DatabaseInput={"Name": self._database, "Description": about})
             except boto.ClientError as race:
                 if code_of(race) != _EXISTS:  # another crawl was quicker
@@ -165,21 +184,22 @@ def _columns(columns: Sequence[Column]) -> list[dict[str, str]]:
 
 
 def _storage(entry: TableEntry, location: str) -> dict[str, Any]:
+    formats, serde = _FORMATS[entry.format]
+    literal = {_LITERAL: entry.literal} if entry.format == AVRO else {}
     return {
         "Columns": _columns(entry.columns),
         "Location": location,
-        "InputFormat": f"{_FORMATS}InputFormat",
-        "OutputFormat": f"{_FORMATS}OutputFormat",
-        "SerdeInfo": {"SerializationLibrary": _SERDE, "Parameters": {_LITERAL: entry.literal}},
+        "InputFormat": f"{formats}InputFormat",
+        "OutputFormat": f"{formats}OutputFormat",
+        "SerdeInfo": {"SerializationLibrary": serde, "Parameters": literal},
     }
 
 
-def _partition(entry: TableEntry, hour: Hour) -> dict[str, Any]:
-    dt, hr = hour.key
+def _partition(entry: TableEntry, hour: Partition) -> dict[str, Any]:
     return {
-        "Values": [dt, hr],
+        "Values": list(hour.key),
         "Parameters": hour.parameters(),
-        "StorageDescriptor": _storage(entry, f"{entry.location}dt={dt}/hr={hr}/"),
+        "StorageDescriptor": _storage(entry, entry.location + hour.folder),
     }
 
 

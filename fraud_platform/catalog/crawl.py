@@ -15,9 +15,10 @@ from fraud_platform.adapters.lake_reader import LakeReader
 from fraud_platform.adapters.s3 import ObjectInfo
 from fraud_platform.catalog.columns import Column, columns_of, fingerprint, grown
 from fraud_platform.catalog.header import Header, read_header
-from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, parts_of, place_of
+from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, folder_of, parts_of, place_of
+from fraud_platform.catalog.publish import publish
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import LakeTable, TableEntry, View, view_columns, view_sql
+from fraud_platform.catalog.tables import LakeTable, TableEntry
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.topology import TOPICS, Naming
 
@@ -136,7 +137,7 @@ class _Crawl:
             self._entry = entry
         self._catalog.put_hours(name, entry, self._unsaved)
         self._unsaved, self._opened = [], look.opened
-        publish_view(self._catalog, self._table, entry)
+        publish(self._catalog, self._table, entry)
 
     def end(self, gone: Collection[HourKey]) -> Found | None:
         """Write the rest and forget the hours that are gone; None when no object was ever found."""
@@ -161,15 +162,6 @@ class _Crawl:
         )
 
 
-def publish_view(catalog: Catalog, table: LakeTable, entry: TableEntry) -> None:
-    """Make the view over the table what its columns ask for; a table of foreign columns gets none."""
-    names = {column.name for column in entry.columns}
-    sql, columns = view_sql(table, entry.columns), view_columns(entry.columns)
-    if {*table.ids, "kafka_partition", "kafka_offset"} <= names and catalog.view(table.view) != View.of(sql, columns):
-        about = f"The newest row per {' and '.join(table.ids)} of {table.name}."
-        catalog.put_view(table.view, sql, columns, about=about)
-
-
 class _Look:
     """One pass over a table's hours; grows the table's columns on its way."""
 
@@ -189,7 +181,7 @@ class _Look:
 
     def at(self, key: HourKey) -> Hour | None:
         """The hour as it is now; None when nothing changed."""
-        folder = f"{self._prefix}dt={key[0]}/hr={key[1]}/"
+        folder = self._prefix + folder_of(key)
         objects = list(self._lake.list(folder))
         placed = [(place_of(self._topic, info.key), info) for info in objects]
         known = self.known.get(key)

@@ -22,6 +22,11 @@ HourKey = tuple[str, str]
 """`dt` and `hr` as text, e.g. ("2026-01-01", "07")."""
 
 
+def folder_of(key: HourKey) -> str:
+    """The folder of an hour below its table's."""
+    return f"dt={key[0]}/hr={key[1]}/"
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where an object lies: its hour, Kafka partition and start offset."""
 
@@ -67,6 +72,11 @@ class Hour(msgspec.Struct):
     size: int = 0
     seen: dict[str, Seen] = {}
     strange: dict[str, str] = {}
+
+    @property
+    def folder(self) -> str:
+        """The hour's folder below its table's."""
+        return folder_of(self.key)
 
     def knows(self, place: Place) -> bool:
         """Whether the object was seen before."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from fraud_platform.catalog.access import catalog_of, crawler_of
-from fraud_platform.catalog.crawl import NEWEST_HOURS, Found, publish_view
+from fraud_platform.catalog.crawl import NEWEST_HOURS, Found
 from fraud_platform.catalog.newest import newest_hour
+from fraud_platform.catalog.publish import publish
 from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import TABLES, LakeTable
 from fraud_platform.core.partitioning import LAKE_ROOT
@@ -66,7 +67,7 @@ def _held(catalog: Catalog, table: LakeTable, hours_before: int) -> Found | None
     entry = catalog.table(table.name)
     if entry is None:
         return None
-    publish_view(catalog, table, entry)
+    publish(catalog, table, entry)
     hours = catalog.hours(table.name)
     return Found(
         table=table.name,

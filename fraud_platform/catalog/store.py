@@ -2,10 +2,26 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from fraud_platform.catalog.columns import Column
 from fraud_platform.catalog.hours import Hour, HourKey
 from fraud_platform.catalog.tables import TableEntry, View
+
+
+class Partition(Protocol):
+    """An hour of a table, as a catalog keeps it."""
+
+    @property
+    def key(self) -> HourKey:
+        """Its day and hour."""
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie below the table's location, with a slash at the end."""
+
+    def parameters(self) -> dict[str, str]:
+        """What the catalog is to remember of it."""
 
 
 class Catalog(ABC):
@@ -20,16 +36,24 @@ class Catalog(ABC):
         """The table, or None when there is none."""
 
     @abstractmethod
+    def partitions(self, name: str) -> Mapping[HourKey, Mapping[str, str]]:
+        """The partitions of a table, each with its parameters."""
+
+    @abstractmethod
+    def partition(self, name: str, key: HourKey) -> Mapping[str, str] | None:
+        """The parameters of one partition, or None when there is no such partition or table."""
+
     def hours(self, name: str) -> Mapping[HourKey, Hour]:
-        """The partitions of a table."""
+        """The partitions of a landing table."""
+        return {key: Hour.of(key, parameters) for key, parameters in self.partitions(name).items()}
 
     @abstractmethod
     def put_table(self, name: str, entry: TableEntry, *, about: str) -> None:
         """Create or replace a table, and the database when it is missing."""
 
     @abstractmethod
-    def put_hours(self, name: str, entry: TableEntry, hours: Sequence[Hour]) -> None:
-        """Create or replace partitions of a table."""
+    def put_hours(self, name: str, entry: TableEntry, hours: Sequence[Partition]) -> None:
+        """Create or replace partitions of a table, each whole: location and parameters change together."""
 
     @abstractmethod
     def drop_hours(self, name: str, hours: Iterable[HourKey]) -> None:

@@ -11,11 +11,13 @@ import msgspec
 
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
 from fraud_platform.catalog.types import Scalar, hive, parse, quoted, trino
-from fraud_platform.core.partitioning import topic_prefix
+from fraud_platform.core.partitioning import curated_prefix, topic_prefix
 from fraud_platform.topology import LAKE, TOPICS, Naming, Topic, TopicSpec
 
 SCHEMA = "fraud_platform.schema."
 """Begins the name of a table parameter that holds the columns of files of one kind."""
+AVRO, PARQUET = "avro", "parquet"
+"""The formats of a table's files."""
 _PARTITION_COLUMNS = tuple(Column(name, name, Scalar("string")) for name in PARTITION_KEYS)
 
 
@@ -40,12 +42,26 @@ class LakeTable(msgspec.Struct, frozen=True):
         return f"raw_{self._suffix}"
 
     @property
+    def curated(self) -> str:
+        """The curated table: the rows of closed hours, in columns."""
+        return f"curated_{self._suffix}"
+
+    @property
+    def pending(self) -> str:
+        """The view of the landing rows that no curated file holds."""
+        return f"pending_{self._suffix}"
+
+    @property
     def _suffix(self) -> str:
         return self.topic.value.replace("-", "_").replace(".", "_")
 
     def prefix(self, naming: Naming) -> str:
         """The folder of the table's objects in the bucket."""
         return topic_prefix(naming.topic(self.topic))
+
+    def curated_prefix(self, naming: Naming) -> str:
+        """The folder of the curated table's files in the bucket."""
+        return curated_prefix(naming.topic(self.topic))
 
 
 @cache
@@ -66,11 +82,13 @@ def ids_of(spec: TopicSpec) -> tuple[str, ...]:
 
 
 TABLES: Sequence[LakeTable] = tuple(LakeTable(topic) for topic in LAKE.reads)
-BY_NAME: Mapping[str, LakeTable] = MappingProxyType({name: t for t in TABLES for name in (t.name, t.view)})
+BY_NAME: Mapping[str, LakeTable] = MappingProxyType(
+    {name: t for t in TABLES for name in (t.name, t.curated, t.pending, t.view)}
+)
 
 
 class TableEntry(msgspec.Struct, frozen=True):
-    """A landing table as the catalog knows it.
+    """A table as the catalog knows it.
 
     `schemas` holds the columns of each kind of file; `literal` is the Avro schema that Athena reads all of them by.
     """
@@ -79,6 +97,7 @@ class TableEntry(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...]
     schemas: Mapping[str, tuple[Column, ...]]
     literal: str
+    format: str = AVRO
 
     def parameters(self) -> dict[str, str]:
         """As parameters of the catalog's table."""
@@ -86,7 +105,7 @@ class TableEntry(msgspec.Struct, frozen=True):
             SCHEMA + name: json.dumps([[column.source, hive(column.type)] for column in kind])
             for name, kind in self.schemas.items()
         }
-        return {"classification": "avro", "EXTERNAL": "TRUE", **texts}
+        return {"classification": self.format, "EXTERNAL": "TRUE", **texts}
 
     @classmethod
     def of(
@@ -104,7 +123,8 @@ class TableEntry(msgspec.Struct, frozen=True):
         }
         sources = {column.name: column.source for kind in schemas.values() for column in kind}
         found = tuple(Column(name, sources.get(name, name), parse(kind)) for name, kind in columns)
-        return cls(location, found, schemas, literal)
+        kind = PARQUET if parameters.get("classification") == PARQUET else AVRO
+        return cls(location, found, schemas, literal, kind)
 
 
 def _columns(pairs: Sequence[Sequence[str]]) -> tuple[Column, ...]:
@@ -118,14 +138,19 @@ def view_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 def view_sql(table: LakeTable, columns: Sequence[Column]) -> str:
     """The newest row per id; one text for Athena and for the local engine."""
-    names = ",\n    ".join(quoted(column.name) for column in view_columns(columns))
+    listed = [quoted(column.name) for column in view_columns(columns)]
+    names, flat = ",\n    ".join(listed), ", ".join(listed)
     ids = ", ".join(quoted(name) for name in table.ids)
     return (
         f"SELECT\n    {names}\nFROM (\n"  # noqa: S608 - names of the catalog, quoted
         f"    SELECT *, row_number() OVER (\n"
         f"        PARTITION BY {ids} ORDER BY kafka_partition DESC, kafka_offset DESC\n"
         f"    ) AS version_number\n"
-        f"    FROM {table.name}\n"
+        f"    FROM (\n"
+        f"        SELECT {flat} FROM {table.curated}\n"
+        f"        UNION ALL\n"
+        f"        SELECT {flat} FROM {table.pending}\n"
+        f"    ) AS every_row\n"
         f") AS versions\nWHERE version_number = 1"
     )
 

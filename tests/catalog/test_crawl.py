@@ -47,10 +47,12 @@ def test_the_first_crawl_makes_tables_partitions_and_views(
     put(lake, NAMING, Topic.USERS, users("u-1"), at=1)
     each = [crawler.crawl(table) for table in TABLES]
     assert [one and (one.hours, one.rows) for one in each] == [(1, 2), (1, 1), None]
-    assert catalog.tables.keys() == {"landing_fraudulent_transactions_result", "landing_users"}
-    assert catalog.views.keys() == {"raw_fraudulent_transactions_result", "raw_users"}
+    suffixes = ("fraudulent_transactions_result", "users")
+    assert catalog.tables.keys() == {f"{kind}_{each}" for kind in ("landing", "curated") for each in suffixes}
+    assert catalog.views.keys() == {f"{kind}_{each}" for kind in ("pending", "raw") for each in suffixes}
+    assert catalog.tables["curated_users"].location == "s3://bucket/fraudulent-transactions-curated/p-users/"
     assert catalog.tables["landing_users"].location == "s3://bucket/fraudulent-transactions/p-users/"
-    assert list(catalog.partitions["landing_users"]) == [("2026-01-01", "01")]
+    assert list(catalog.kept["landing_users"]) == [("2026-01-01", "01")]
 
 
 def test_crawling_again_changes_nothing_and_opens_nothing(
@@ -183,7 +185,7 @@ def test_a_folder_that_is_no_hour_is_left_alone(
     prefix = "fraudulent-transactions/p-users/"
     lake.objects[f"{prefix}{folder}a.avro"] = b"x"
     assert found(crawler).problems == ()
-    assert list(catalog.partitions["landing_users"]) == [("2026-01-01", "00")]
+    assert list(catalog.kept["landing_users"]) == [("2026-01-01", "00")]
     assert newest_hour(lake, prefix) == "dt=2026-01-01/hr=00"
 
 
@@ -222,7 +224,7 @@ def test_a_deleted_hour_leaves_the_catalog_at_a_full_look(
     del lake.objects[key]
     assert found(crawler).hours == 2
     assert found(crawler, full=True).hours == 1
-    assert list(catalog.partitions["landing_users"]) == [("2026-01-01", "01")]
+    assert list(catalog.kept["landing_users"]) == [("2026-01-01", "01")]
 
 
 def test_a_lost_catalog_is_built_again_from_the_lake_alone(
@@ -231,10 +233,10 @@ def test_a_lost_catalog_is_built_again_from_the_lake_alone(
     for number in range(5):
         put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
     first = found(crawler)
-    tables, partitions, views = catalog.tables, catalog.partitions, catalog.views
-    catalog.tables, catalog.partitions, catalog.views = {}, {}, {}
+    tables, partitions, views = catalog.tables, catalog.kept, catalog.views
+    catalog.tables, catalog.kept, catalog.views = {}, {}, {}
     assert found(crawler) == first
-    assert (catalog.tables, catalog.partitions, catalog.views) == (tables, partitions, views)
+    assert (catalog.tables, catalog.kept, catalog.views) == (tables, partitions, views)
 
 
 def test_partitions_of_another_crawler_are_taken_over(lake: FakeLake, catalog: FakeCatalog, crawler: Crawler) -> None:
@@ -242,7 +244,7 @@ def test_partitions_of_another_crawler_are_taken_over(lake: FakeLake, catalog: F
         put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
     found(crawler)
     key = ("2026-01-01", "00")  # an old hour, which a crawl does not list otherwise
-    catalog.partitions["landing_users"][key] = {"classification": "avro", "recordCount": "7", "objectCount": "2"}
+    catalog.kept["landing_users"][key] = {"classification": "avro", "recordCount": "7", "objectCount": "2"}
     assert catalog.hours("landing_users")[key] == Hour(key, objects=2, rows=7)
     again = found(crawler)
     assert (again.rows, again.opened, again.new_hours) == (24 * 40, 1, 0)
@@ -279,7 +281,7 @@ def test_a_crawl_that_dies_goes_on_with_what_is_missing(
         with pytest.raises(StoreUnavailable):
             crawler.crawl(USERS)
     assert found(crawler).rows == 1
-    assert catalog.views.keys() == {"raw_users"}
+    assert catalog.views.keys() == {"pending_users", "raw_users"}
 
 
 def test_a_crawl_that_ends_early_goes_on_from_where_it_was(
@@ -298,8 +300,8 @@ def test_a_crawl_that_ends_early_goes_on_from_where_it_was(
         patch.setattr(lake, "part", away)
         with pytest.raises(StoreUnavailable):
             crawler.crawl(USERS)
-    assert len(catalog.partitions["landing_users"]) == 200
-    assert catalog.views.keys() == {"raw_users"}
+    assert len(catalog.kept["landing_users"]) == 200
+    assert catalog.views.keys() == {"pending_users", "raw_users"}
     again = found(crawler)
     assert (again.hours, again.rows, again.new_hours) == (250, 250, 50)
     assert again.opened == 50
@@ -330,7 +332,7 @@ def test_a_crawl_that_is_told_to_stop_keeps_what_it_found(
         put(lake, NAMING, Topic.USERS, users("u-1"), at=number, start=number)
     answers = iter([False, True])
     assert crawler.crawl(USERS, stop=lambda: next(answers)) is None
-    assert list(catalog.partitions["landing_users"]) == [("2026-01-01", "00")]
+    assert list(catalog.kept["landing_users"]) == [("2026-01-01", "00")]
 
 
 def test_a_crawl_that_is_told_to_stop_at_once_writes_nothing(

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fraud_platform.adapters.lake_reader import LakeReader
 from fraud_platform.adapters.s3 import ObjectInfo
 from fraud_platform.catalog.columns import Column
-from fraud_platform.catalog.hours import Hour, HourKey
-from fraud_platform.catalog.store import Catalog
+from fraud_platform.catalog.hours import HourKey
+from fraud_platform.catalog.store import Catalog, Partition
 from fraud_platform.catalog.tables import TableEntry, View
 from tests.fakes.bucket import FakeBucket
 
@@ -46,28 +46,31 @@ class FakeCatalog(Catalog):
 
     def __init__(self) -> None:
         self.tables: dict[str, TableEntry] = {}
-        self.partitions: dict[str, dict[HourKey, dict[str, str]]] = {}
+        self.kept: dict[str, dict[HourKey, dict[str, str]]] = {}
         self.views: dict[str, View] = {}
         self.writes: list[str] = []
 
     def table(self, name: str) -> TableEntry | None:
         return self.tables.get(name)
 
-    def hours(self, name: str) -> Mapping[HourKey, Hour]:
-        return {key: Hour.of(key, each) for key, each in self.partitions.get(name, {}).items()}
+    def partitions(self, name: str) -> Mapping[HourKey, Mapping[str, str]]:
+        return dict(self.kept.get(name, {}))
+
+    def partition(self, name: str, key: HourKey) -> Mapping[str, str] | None:
+        return self.kept.get(name, {}).get(key)
 
     def put_table(self, name: str, entry: TableEntry, *, about: str) -> None:
         self.writes.append(f"table {name}")
         self.tables[name] = entry
 
-    def put_hours(self, name: str, entry: TableEntry, hours: Sequence[Hour]) -> None:
+    def put_hours(self, name: str, entry: TableEntry, hours: Sequence[Partition]) -> None:
         self.writes.extend(f"hour {name} {'/'.join(hour.key)}" for hour in hours)
-        self.partitions.setdefault(name, {}).update({hour.key: hour.parameters() for hour in hours})
+        self.kept.setdefault(name, {}).update({hour.key: hour.parameters() for hour in hours})
 
     def drop_hours(self, name: str, hours: Iterable[HourKey]) -> None:
         for key in hours:
             self.writes.append(f"drop {name} {'/'.join(key)}")
-            self.partitions[name].pop(key, None)
+            self.kept[name].pop(key, None)
 
     def view(self, name: str) -> View | None:
         return self.views.get(name)

@@ -1,0 +1,199 @@
+"""The compaction of one hour, step by step; after each step readers see every row once.
+
+1. The hour's raw objects are listed, read, and written as columns on this machine.
+2. The files are put into a folder that is named by their content, the manifest last. No reader looks there yet.
+3. The curated table learns the files' columns.
+4. One call of the catalog lets the hour's partition point to the folder and say which raw objects it holds: the
+   switch. From here on the local engine reads the files, and the raw objects that came later.
+5. The view of the pending rows leaves the raw objects out, which is the switch for Athena. In between Athena reads
+   rows twice that are the same version of the same id, and the view of the newest rows keeps one of them.
+
+Whoever dies leaves a folder that the next one takes over, or that nobody reads. An hour never comes to hold less
+than before: two at once end with the fuller one, and an hour whose raw objects are gone keeps their rows.
+"""
+
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from fraud_platform.adapters.lake_reader import LakeReader
+from fraud_platform.adapters.s3 import ObjectInfo, ObjectStore
+from fraud_platform.catalog.columns import Column, fingerprint
+from fraud_platform.catalog.holdings import CuratedHour, Holdings, curated_hours, version_folder
+from fraud_platform.catalog.hours import HourKey, Place, folder_of, place_of
+from fraud_platform.catalog.manifest import NAME, Manifest, missing, read_manifest
+from fraud_platform.catalog.pending import LATE_HOURS
+from fraud_platform.catalog.publish import publish, put_curated
+from fraud_platform.catalog.store import Catalog
+from fraud_platform.catalog.tables import LakeTable, TableEntry
+from fraud_platform.catalog.types import parse
+from fraud_platform.curated.build import Builder
+from fraud_platform.curated.closed import closed
+from fraud_platform.topology import Naming
+
+PARQUET_TYPE, JSON_TYPE = "application/vnd.apache.parquet", "application/json"
+
+
+class Compacted(msgspec.Struct, frozen=True):
+    """What a compaction left of one hour.
+
+    `objects` and `raw_size` (bytes) are of the raw objects, `files`, `rows` and `size` of the curated files;
+    `built` says whether files were written. `left_out` = (object, reason) of what the table cannot hold; `gone` = raw
+    objects that are missing, or are others now, while the curated files still hold their rows.
+    """
+
+    table: str
+    key: HourKey
+    objects: int
+    raw_size: int
+    files: int
+    rows: int
+    size: int
+    seconds: float
+    built: bool
+    left_out: tuple[tuple[str, str], ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class Compactor:
+    """Compacts hours of one table. `lake` and `store` are the same bucket; `scratch` is where files are built."""
+
+    def __init__(
+        self, lake: LakeReader, store: ObjectStore, catalog: Catalog, table: LakeTable, naming: Naming, *,
+        scratch: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._lake = lake
+        self._store = store
+        self._catalog = catalog
+        self._table = table
+        self._topic = naming.topic(table.topic)
+        self._raw_prefix = table.prefix(naming)
+        self._prefix = table.curated_prefix(naming)
+        self._scratch = scratch
+
+    def compact(self, key: HourKey, *, rebuild: bool = False) -> Compacted | None:
+        """Bring one hour up to its raw objects, or build it anew from them; None when it has none.
+
+        Without `rebuild` an hour whose raw objects are gone stays as it is, and is reported. The pending view is
+        left to `publish`.
+
+        Raises:
+            StoreUnavailable: the lake or the catalog does not answer, or the files cannot be written.
+            ConfigurationError: one of them refuses us, or the landing table is unknown.
+        """
+        begun = time.monotonic()
+        landing = self._catalog.table(self._table.name)
+        placed = self._objects(key)
+        if landing is None or not placed:
+            return None
+        held = Holdings.of((place, info.size) for place, info in placed)
+        before = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
+        objects = [info for _, info in placed]
+        if before and not rebuild and (manifest := read_manifest(self._lake, self._prefix + before.folder)):
+            gone = missing(manifest, _sizes(objects))
+            if gone or (before.raw == held and before.schema in self._kinds()):
+                return _done(self._table, before, held, manifest, gone=gone, seconds=time.monotonic() - begun)
+        finished = None if rebuild else self._finished(key, objects)
+        manifest = finished or self._make(landing, key, objects)
+        after = self._switch(landing, key, manifest, held, force=rebuild)
+        seconds = time.monotonic() - begun
+        return _done(self._table, after, held, manifest, seconds=seconds, built=finished is None)
+
+    def due(self, watermark: HourKey | None, *, full: bool = False, newest: int = LATE_HOURS) -> list[HourKey]:
+        """The closed hours whose raw objects are others than those that their files hold, oldest first.
+
+        Args:
+            watermark: the newest hour of all tables, in event time.
+            full: look at the objects of every hour.
+            newest: how many of the newest closed hours are looked at, when not all are.
+
+        Raises: as `compact`.
+        """
+        if watermark is None or self._catalog.table(self._table.name) is None:
+            return []
+        hours = closed(self._catalog.partitions(self._table.name), watermark)
+        again = set(hours if full else hours[-newest:])
+        kinds = self._kinds()
+        known = {key: hour for key, hour in self._curated().items() if hour.schema in kinds}
+        return [key for key in hours if key not in known or (key in again and self._has_changed(known[key]))]
+
+    def publish(self) -> None:
+        """Let the views know of the curated hours; errors as `compact`."""
+        landing = self._catalog.table(self._table.name)
+        if landing is not None:
+            publish(self._catalog, self._table, landing)
+
+    def _curated(self) -> dict[HourKey, CuratedHour]:
+        name = self._table.curated
+        return curated_hours(self._catalog.partitions(name)) if self._catalog.table(name) else {}
+
+    def _kinds(self) -> Collection[str]:
+        """The kinds of files that the curated table knows; two compactions at once may have lost one."""
+        entry = self._catalog.table(self._table.curated)
+        return entry.schemas.keys() if entry else ()
+
+    def _has_changed(self, hour: CuratedHour) -> bool:
+        placed = self._objects(hour.key)
+        return Holdings.of((place, info.size) for place, info in placed) != hour.raw
+
+    def _objects(self, key: HourKey) -> list[tuple[Place, ObjectInfo]]:
+        """The hour's raw objects in the order of partitions and offsets; names that the lake does not give apart."""
+        listed = self._lake.list(self._raw_prefix + folder_of(key))
+        found = [(place, info) for info in listed if (place := place_of(self._topic, info.key))]
+        return sorted(found, key=lambda each: (each[0].partition, each[0].start))
+
+    def _finished(self, key: HourKey, objects: Sequence[ObjectInfo]) -> Manifest | None:
+        """What an earlier compaction of the same objects has put and not switched to, or the catalog has forgotten."""
+        for folder in self._lake.folders(self._prefix + folder_of(key)):
+            manifest = read_manifest(self._lake, folder)
+            if manifest and manifest.is_of(_sizes(objects)) and folder == self._folder(key, manifest):
+                return manifest
+        return None
+
+    def _make(self, landing: TableEntry, key: HourKey, objects: Sequence[ObjectInfo]) -> Manifest:
+        with tempfile.TemporaryDirectory(prefix="fraud-curated-", dir=self._scratch) as folder:
+            built = Builder(self._lake, landing.columns, Path(folder)).build(objects)
+            target = self._folder(key, built.manifest)
+            for file, path in zip(built.manifest.files, built.paths, strict=True):
+                self._store.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
+            self._store.put(target + NAME, built.manifest.to_bytes(), content_type=JSON_TYPE)
+        return built.manifest
+
+    def _folder(self, key: HourKey, manifest: Manifest) -> str:
+        return self._prefix + version_folder(key, manifest.version)
+
+    def _switch(
+        self, landing: TableEntry, key: HourKey, manifest: Manifest, held: Holdings, *, force: bool
+    ) -> CuratedHour:
+        columns = _columns(manifest)
+        kind = fingerprint(columns)
+        entry = put_curated(self._catalog, self._table, landing, kinds={kind: columns})
+        after = CuratedHour(key, manifest.version, len(manifest.files), manifest.rows, manifest.size, kind, held)
+        now = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
+        if now and not force and now.raw != held and held.is_within(now.raw):
+            return now  # another compaction has seen more
+        if now != after:
+            self._catalog.put_hours(self._table.curated, entry, [after])
+        return after
+
+
+def _done(
+    table: LakeTable, hour: CuratedHour, held: Holdings, manifest: Manifest, *, seconds: float,
+    gone: Sequence[str] = (), built: bool = False,
+) -> Compacted:  # fmt: skip
+    return Compacted(
+        table.curated, hour.key, held.objects, held.size, hour.files, hour.rows, hour.size, seconds, built,
+        left_out=tuple((name, reason) for name, (_, reason) in sorted(manifest.left_out.items())),
+        gone=tuple(gone),
+    )  # fmt: skip
+
+
+def _sizes(objects: Sequence[ObjectInfo]) -> Iterator[tuple[str, int]]:
+    return ((info.key, info.size) for info in objects)
+
+
+def _columns(manifest: Manifest) -> tuple[Column, ...]:
+    return tuple(Column(name, name, parse(kind)) for name, kind in manifest.columns)
