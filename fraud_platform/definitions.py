@@ -7,6 +7,7 @@ import dagster as dg
 
 from fraud_platform.banks import definitions as banks
 from fraud_platform.catalog import definitions as catalog
+from fraud_platform.curated import definitions as curated
 from fraud_platform.documents import definitions as documents
 from fraud_platform.ingestion import definitions as ingestion
 from fraud_platform.lake import definitions as lake
@@ -21,6 +22,7 @@ defs = dg.Definitions.merge(
     validation.defs,
     lake.defs,
     catalog.defs,
+    curated.defs,
     documents.defs,
     accounting.defs,
     # One after the other: two drains of one stage at once would take the slot from each other.

@@ -16,7 +16,7 @@ _accounts = drained_assets(
 
 catch_up = dg.define_asset_job(
     "catch_up",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("banks"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("banks", "curated"),  # curated ones go by the hour
     description="Drains every stage in flow order; waits for live slots to pass the end if there are any.",
     tags={tags.BATCH: "catch-up"},
 )

@@ -29,6 +29,9 @@ ASSETS = {
     "glue/landing_fraudulent_transactions_result": ["s3/fraudulent-transactions-result"],
     "glue/landing_users": ["s3/users"],
     "glue/landing_decisions": ["s3/decisions"],
+    "glue/curated_fraudulent_transactions_result": ["glue/landing_fraudulent_transactions_result"],
+    "glue/curated_users": ["glue/landing_users"],
+    "glue/curated_decisions": ["glue/landing_decisions"],
     "mongodb/transactions": ["kafka/fraudulent-transactions-result"],
     "mongodb/users": ["kafka/users"],
     "mongodb/decisions": ["kafka/decisions"],
@@ -76,7 +79,9 @@ def test_everything_but_the_inputs_from_outside_can_be_materialized() -> None:
 
 def test_jobs() -> None:
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert names == {"banks", "ingestion", "projection", "validation", "lake", "documents", "catch_up", "crawl"}
+    others = {"catch_up", "crawl", "compact"}
+    assert names == {"banks", "ingestion", "projection", "validation", "lake", "documents", *others}
+    assert defs.resolve_job_def("catch_up").partitions_def is None
 
 
 def test_each_stage_has_its_keeper_and_only_the_banks_wait_to_be_asked() -> None:
@@ -92,9 +97,12 @@ def test_each_stage_has_its_keeper_and_only_the_banks_wait_to_be_asked() -> None
     }
 
 
-def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours() -> None:
+def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours_and_the_lake_is_compacted_hourly() -> None:
     schedules = {schedule.name: (schedule.cron_schedule, schedule.default_status) for schedule in defs.schedules}
-    assert schedules == {"refresh_catalog": ("*/15 * * * *", dg.DefaultScheduleStatus.RUNNING)}
+    assert schedules == {
+        "refresh_catalog": ("*/15 * * * *", dg.DefaultScheduleStatus.RUNNING),
+        "compact_lake": ("20 * * * *", dg.DefaultScheduleStatus.RUNNING),
+    }
     others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith("keep_")}
     assert others == {"first_object_of_an_hour": dg.DefaultSensorStatus.RUNNING}
 
@@ -105,7 +113,7 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     assert len(spec.description) > 20
     assert spec.owners == ["team:fraud"]
     assert spec.kinds
-    assert spec.group_name in {*STAGES, "accounting", "catalog"}
+    assert spec.group_name in {*STAGES, "accounting", "catalog", "curated"}
 
 
 def test_assets_with_a_schema_show_its_columns() -> None:

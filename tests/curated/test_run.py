@@ -1,0 +1,131 @@
+"""A run of the compaction: which hours are due, in which order, and how it ends early."""
+
+import pytest
+
+from fraud_platform.catalog.tables import BY_NAME
+from fraud_platform.core.partitioning import LAKE_ROOT
+from fraud_platform.curated import run as run_module
+from fraud_platform.curated.run import Curation
+from fraud_platform.errors import StoreUnavailable
+from fraud_platform.topology import Topic
+from tests.catalog.objects import put, results
+from tests.curated.conftest import NAMING, USERS, World
+
+DAY = "2026-01-01"
+RESULT = BY_NAME["landing_fraudulent_transactions_result"]
+
+
+def curation(world: World) -> Curation:
+    return Curation(world.lake, world.lake, world.catalog, NAMING)
+
+
+def hours(world: World, *, full: bool = False) -> list[tuple[str, str]]:
+    return [(done.table, done.key[1]) for done in curation(world).due(full=full)]
+
+
+def test_closed_hours_are_compacted_once(world: World) -> None:
+    assert hours(world) == [("curated_users", "00")]
+    assert hours(world) == []
+    world.put("u-6", at=4, start=9)
+    world.crawl()
+    assert hours(world) == [("curated_users", "01"), ("curated_users", "02")]
+    assert [row[0] for row in world.agreed("SELECT id FROM raw_users ORDER BY 1")] == [f"u-{n}" for n in range(1, 7)]
+
+
+def test_the_watermark_is_that_of_all_tables(world: World) -> None:
+    put(world.lake, NAMING, Topic.RESULT, results("t-1"), at=30)
+    world.crawl(RESULT)
+    assert curation(world).watermark() == ("2026-01-02", "06")
+    assert hours(world) == [("curated_users", each) for each in ("00", "01", "02")]
+
+
+def test_an_empty_lake_has_no_watermark_and_nothing_to_do(world: World) -> None:
+    world.lake.objects.clear()
+    assert curation(world).watermark() is None
+    assert hours(world) == []
+
+
+def test_late_objects_make_an_hour_due_again(world: World) -> None:
+    hours(world)
+    world.put("late", start=90)
+    assert hours(world) == [("curated_users", "00")]
+
+
+def test_an_old_hour_with_late_objects_is_due_at_a_full_look(world: World) -> None:
+    for at in range(3, 60):
+        world.put("u-1", at=at, start=at)
+    world.crawl()
+    hours(world)
+    world.put("late", start=990)
+    assert hours(world) == []
+    assert hours(world, full=True) == [("curated_users", "00")]
+
+
+def test_a_late_object_in_an_old_hour_counts_in_athena_once_a_crawl_has_seen_it(world: World) -> None:
+    for at in range(3, 60):
+        world.put("u-1", at=at, start=at)
+    world.crawl()
+    hours(world)
+    world.put("late", start=990)
+    asked = "SELECT count(*) FROM raw_users WHERE id = 'late'"
+    assert world.both(asked) == ([(1,)], [(0,)])
+    world.crawl()
+    assert world.agreed(asked) == [(1,)]
+
+
+def test_a_run_that_is_told_to_stop_ends_between_two_hours_and_publishes_what_it_did(world: World) -> None:
+    world.put("u-6", at=5, start=9)
+    world.crawl()
+    answers = iter([False, True])
+    done = list(curation(world).due(stop=lambda: next(answers, True)))
+    assert [each.key[1] for each in done] == ["00"]
+    assert world.agreed("SELECT count(*) FROM pending_users WHERE hr = '00'") == [(0,)]
+    assert hours(world) == [("curated_users", each) for each in ("01", "02")]
+
+
+def test_a_run_has_its_limit_and_the_next_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "HOURS_A_RUN", 2)
+    monkeypatch.setattr(run_module, "PUBLISHED_AT_ONCE", 1)
+    world.put("u-6", at=5, start=9)
+    world.crawl()
+    assert hours(world) == [("curated_users", "00"), ("curated_users", "01")]
+    assert hours(world) == [("curated_users", "02")]
+
+
+def test_a_lost_catalog_gets_its_curated_hours_back_without_building_them(world: World) -> None:
+    hours(world)
+    expected = world.agreed("SELECT id, name FROM raw_users ORDER BY 1")
+    before = dict(world.catalog.kept["curated_users"])
+    world.catalog.tables.clear()
+    world.catalog.kept.clear()
+    world.catalog.views.clear()
+    world.crawl()
+    assert world.agreed("SELECT id, name FROM raw_users ORDER BY 1") == expected
+    world.lake.puts.clear()
+    assert [each.built for each in curation(world).due()] == [False]
+    assert world.lake.puts == []
+    assert world.catalog.kept["curated_users"] == before
+    assert world.agreed("SELECT id, name FROM raw_users ORDER BY 1") == expected
+
+
+def test_an_hour_is_built_anew_when_asked_for(world: World) -> None:
+    hours(world)
+    world.lake.puts.clear()
+    (done,) = curation(world).hours(USERS, [(DAY, "00"), (DAY, "09")], rebuild=True)
+    assert (done.built, done.rows, done.objects) == (True, 4, 3)
+    assert len(world.lake.puts) == 2
+
+
+def test_a_store_that_is_away_ends_the_run(world: World) -> None:
+    world.lake.is_down = True
+    with pytest.raises(StoreUnavailable):
+        hours(world)
+
+
+def test_nothing_of_the_lake_is_ever_written(world: World) -> None:
+    hours(world)
+    world.lake.puts.clear()
+    world.put("late", start=90)
+    (key,) = [each for each in world.lake.puts if each.startswith(LAKE_ROOT + "/")]
+    hours(world)
+    assert [each for each in world.lake.puts if each.startswith(LAKE_ROOT + "/")] == [key]
