@@ -32,6 +32,7 @@ from fraud_platform.catalog.tables import LakeTable, TableEntry
 from fraud_platform.catalog.types import parse
 from fraud_platform.curated.build import Builder
 from fraud_platform.curated.closed import closed
+from fraud_platform.errors import StoreUnavailable
 from fraud_platform.topology import Naming
 
 PARQUET_TYPE, JSON_TYPE = "application/vnd.apache.parquet", "application/json"
@@ -154,12 +155,15 @@ class Compactor:
         return None
 
     def _make(self, landing: TableEntry, key: HourKey, objects: Sequence[ObjectInfo]) -> Manifest:
-        with tempfile.TemporaryDirectory(prefix="fraud-curated-", dir=self._scratch) as folder:
-            built = Builder(self._lake, landing.columns, Path(folder)).build(objects)
-            target = self._folder(key, built.manifest)
-            for file, path in zip(built.manifest.files, built.paths, strict=True):
-                self._store.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
-            self._store.put(target + NAME, built.manifest.to_bytes(), content_type=JSON_TYPE)
+        try:
+            with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+                built = Builder(self._lake, landing.columns, Path(folder)).build(objects)
+                target = self._folder(key, built.manifest)
+                for file, path in zip(built.manifest.files, built.paths, strict=True):
+                    self._store.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
+                self._store.put(target + NAME, built.manifest.to_bytes(), content_type=JSON_TYPE)
+        except OSError as error:
+            raise StoreUnavailable(f"Curated files cannot be built on this machine ({error.strerror}).") from None
         return built.manifest
 
     def _folder(self, key: HourKey, manifest: Manifest) -> str:

@@ -1,6 +1,9 @@
 """A run of the compaction: the hours that are due, table by table."""
 
+import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from fraud_platform.adapters.lake_reader import LakeReader
 from fraud_platform.adapters.s3 import ObjectStore
@@ -9,6 +12,7 @@ from fraud_platform.catalog.newest import newest_hour
 from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import TABLES, LakeTable
 from fraud_platform.curated.compaction import Compacted, Compactor
+from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Naming
 
@@ -17,27 +21,32 @@ PUBLISHED_AT_ONCE = 24
 HOURS_A_RUN = 500
 """Hours of a table in one scheduled run; the rest waits for the next one."""
 
+LEFT_AFTER_S = 24 * 3600
+"""No compaction of an hour takes so long."""
+
 
 class Curation:
     """Compacts hours of any table. `lake` and `store` are the same bucket."""
 
-    def __init__(self, lake: LakeReader, store: ObjectStore, catalog: Catalog, naming: Naming) -> None:
+    def __init__(
+        self, lake: LakeReader, store: ObjectStore, catalog: Catalog, naming: Naming, *, scratch: Path | None = None
+    ) -> None:
         self._lake = lake
         self._naming = naming
-        self._compactors = {table: Compactor(lake, store, catalog, table, naming) for table in TABLES}
+        self._compactors = {table: Compactor(lake, store, catalog, table, naming, scratch=scratch) for table in TABLES}
 
     @classmethod
     def of(cls, settings: Settings) -> "Curation":
-        """Over the bucket and the catalog of the settings.
+        """Over the bucket and the catalog of the settings; files are built in the data folder.
 
         Raises:
-            ConfigurationError: one of them is not known.
+            ConfigurationError: one of them is not known, or the folder cannot be written to.
         """
         from fraud_platform.adapters.lake_reader import S3LakeReader
         from fraud_platform.catalog.access import catalog_of
 
         lake = S3LakeReader(settings)
-        return cls(lake, lake, catalog_of(settings), settings.naming)
+        return cls(lake, lake, catalog_of(settings), settings.naming, scratch=scratch_in(settings.data_dir))
 
     def due(
         self, *, full: bool = False, stop: Callable[[], bool] = lambda: False, tables: Sequence[LakeTable] = TABLES
@@ -76,3 +85,22 @@ class Curation:
             return None
         day, hour = last.split("/")
         return (day.removeprefix("dt="), hour.removeprefix("hr="))
+
+
+def scratch_in(data_dir: Path) -> Path:
+    """A folder for files in the making, which hold people's data; empties it of what a killed run has left.
+
+    Raises:
+        ConfigurationError: it cannot be written to.
+    """
+    folder = data_dir / "compaction"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            if left.stat().st_mtime < time.time() - LEFT_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Curated files cannot be built in {folder} ({error.strerror}); set FRAUD_DATA_DIR to a folder of yours."
+        ) from None
+    return folder

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import idle, ingestion, latency, memory, rules, validator, whole
+from tests.bench import idle, ingestion, lake, latency, memory, rules, validator, whole
 from tests.bench.place import Site, machine, site
 
 BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
     "latency": latency.latency,
     "validator": validator.validator,
     "rules": rules.rules,
+    "lake": lake.lake,
     "idle": idle.idle,
     "memory": memory.memory,
 }

@@ -1,6 +1,5 @@
 """A lake in memory with some hours of users, its catalog, and both readers."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from fraud_platform.catalog.crawl import Crawler
 from fraud_platform.catalog.tables import BY_NAME, LakeTable
 from fraud_platform.curated.compaction import Compactor
 from fraud_platform.topology import Naming, Topic
+from tests.catalog.conftest import lake_endpoints  # noqa: F401 - a fixture
 from tests.catalog.objects import put, users
 from tests.curated.readers import AthenaReader, LocalReader
 from tests.fakes.lake import FakeCatalog, FakeLake
@@ -62,6 +62,3 @@ def world(tmp_path: Path) -> World:
     found.put("u-5", at=2, start=4)
     found.crawl()
     return found
-
-
-Watch = Callable[[str], None]

@@ -1,12 +1,17 @@
 """A run of the compaction: which hours are due, in which order, and how it ends early."""
 
+import errno
+import os
+import time
+from pathlib import Path
+
 import pytest
 
 from fraud_platform.catalog.tables import BY_NAME
 from fraud_platform.core.partitioning import LAKE_ROOT
 from fraud_platform.curated import run as run_module
-from fraud_platform.curated.run import Curation
-from fraud_platform.errors import StoreUnavailable
+from fraud_platform.curated.run import Curation, scratch_in
+from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.topology import Topic
 from tests.catalog.objects import put, results
 from tests.curated.conftest import NAMING, USERS, World
@@ -129,3 +134,30 @@ def test_nothing_of_the_lake_is_ever_written(world: World) -> None:
     (key,) = [each for each in world.lake.puts if each.startswith(LAKE_ROOT + "/")]
     hours(world)
     assert [each for each in world.lake.puts if each.startswith(LAKE_ROOT + "/")] == [key]
+
+
+def test_files_are_built_in_a_folder_of_the_owners_which_a_killed_run_does_not_fill(tmp_path: Path) -> None:
+    folder = scratch_in(tmp_path)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for name, age_s in (("old", 90_000), ("new", 60)):
+        (folder / name).mkdir()
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+    scratch_in(tmp_path)
+    assert [each.name for each in folder.iterdir()] == ["new"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "compaction").write_text("a file")
+    with pytest.raises(ConfigurationError, match=r"cannot be built in .*compaction .*FRAUD_DATA_DIR"):
+        scratch_in(tmp_path)
+
+
+def test_a_disk_that_is_full_leaves_everything_as_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    world.lake.puts.clear()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        hours(world)
+    assert world.lake.puts == []

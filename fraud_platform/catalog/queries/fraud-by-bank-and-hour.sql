@@ -15,8 +15,13 @@ FROM (
         row_number() OVER (
             PARTITION BY transaction_id ORDER BY kafka_partition DESC, kafka_offset DESC
         ) AS version_number
-    FROM
-        landing_fraudulent_transactions_result
+    FROM (
+        SELECT transaction_id, sender_bank, dt, hr, amount, kafka_partition, kafka_offset
+        FROM curated_fraudulent_transactions_result
+        UNION ALL
+        SELECT transaction_id, sender_bank, dt, hr, amount, kafka_partition, kafka_offset
+        FROM pending_fraudulent_transactions_result
+    ) AS every_row
     -- WHERE dt BETWEEN '2026-01-01' AND '2026-01-07'
 ) AS versions
 WHERE
