@@ -14,7 +14,7 @@ than before: two at once end with the fuller one, and an hour whose raw objects 
 
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -76,7 +76,7 @@ class Compactor:
         self._scratch = scratch
 
     def compact(self, key: HourKey, *, rebuild: bool = False) -> Compacted | None:
-        """Bring one hour up to its raw objects, or build it anew from them; None when it has none.
+        """Bring one hour up to its raw objects, or build it anew from them; None when there is nothing of it.
 
         Without `rebuild` an hour whose raw objects are gone stays as it is, and is reported. The pending view is
         left to `publish`.
@@ -88,15 +88,16 @@ class Compactor:
         begun = time.monotonic()
         landing = self._catalog.table(self._table.name)
         placed = self._objects(key)
-        if landing is None or not placed:
-            return None
         held = Holdings.of((place, info.size) for place, info in placed)
         before = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
         objects = [info for _, info in placed]
-        if before and not rebuild and (manifest := read_manifest(self._lake, self._prefix + before.folder)):
+        if before and not rebuild and (manifest := self._intact(self._prefix + before.folder)):
             gone = missing(manifest, _sizes(objects))
             if gone or (before.raw == held and before.schema in self._kinds()):
                 return _done(self._table, before, held, manifest, gone=gone, seconds=time.monotonic() - begun)
+        if landing is None or not objects:
+            self._forget(before)
+            return None
         finished = None if rebuild else self._finished(key, objects)
         manifest = finished or self._make(landing, key, objects)
         after = self._switch(landing, key, manifest, held, force=rebuild)
@@ -115,11 +116,15 @@ class Compactor:
         """
         if watermark is None or self._catalog.table(self._table.name) is None:
             return []
-        hours = closed(self._catalog.partitions(self._table.name), watermark)
+        kinds, curated = self._kinds(), self._curated()
+        known = {key: hour for key, hour in curated.items() if hour.schema in kinds}
+        hours = closed({*self._catalog.partitions(self._table.name), *curated}, watermark)
         again = set(hours if full else hours[-newest:])
-        kinds = self._kinds()
-        known = {key: hour for key, hour in self._curated().items() if hour.schema in kinds}
-        return [key for key in hours if key not in known or (key in again and self._has_changed(known[key]))]
+        broken = self._broken(known.values()) if full else set()
+        return [
+            key for key in hours
+            if key not in known or key in broken or (key in again and self._has_changed(known[key]))
+        ]  # fmt: skip
 
     def publish(self) -> None:
         """Let the views know of the curated hours; errors as `compact`."""
@@ -130,6 +135,26 @@ class Compactor:
     def _curated(self) -> dict[HourKey, CuratedHour]:
         name = self._table.curated
         return curated_hours(self._catalog.partitions(name)) if self._catalog.table(name) else {}
+
+    def _intact(self, folder: str) -> Manifest | None:
+        """The manifest of a version whose files are all there."""
+        manifest = read_manifest(self._lake, folder)
+        if manifest is None:
+            return None
+        there = dict(_sizes(self._lake.list(folder)))
+        return manifest if all(there.get(folder + file.name) == file.size for file in manifest.files) else None
+
+    def _broken(self, hours: Iterable[CuratedHour]) -> set[HourKey]:
+        """The hours whose files are not all there."""
+        there = dict(_sizes(self._lake.list(self._prefix)))
+        return {
+            hour.key for hour in hours if sum(there.get(self._prefix + name, 0) for name in hour.names()) != hour.size
+        }
+
+    def _forget(self, hour: CuratedHour | None) -> None:
+        """Neither raw objects nor files are left: somebody has emptied the lake."""
+        if hour:
+            self._catalog.drop_hours(self._table.curated, [hour.key])
 
     def _kinds(self) -> Collection[str]:
         """The kinds of files that the curated table knows; two compactions at once may have lost one."""
@@ -149,7 +174,7 @@ class Compactor:
     def _finished(self, key: HourKey, objects: Sequence[ObjectInfo]) -> Manifest | None:
         """What an earlier compaction of the same objects has put and not switched to, or the catalog has forgotten."""
         for folder in self._lake.folders(self._prefix + folder_of(key)):
-            manifest = read_manifest(self._lake, folder)
+            manifest = self._intact(folder)
             if manifest and manifest.is_of(_sizes(objects)) and folder == self._folder(key, manifest):
                 return manifest
         return None
@@ -177,8 +202,9 @@ class Compactor:
         entry = put_curated(self._catalog, self._table, landing, kinds={kind: columns})
         after = CuratedHour(key, manifest.version, len(manifest.files), manifest.rows, manifest.size, kind, held)
         now = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
-        if now and not force and now.raw != held and held.is_within(now.raw):
-            return now  # another compaction has seen more
+        has_more = now is not None and now.raw != held and held.is_within(now.raw)
+        if now and has_more and not force and self._intact(self._prefix + now.folder):
+            return now  # of another compaction
         if now != after:
             self._catalog.put_hours(self._table.curated, entry, [after])
         return after
@@ -195,7 +221,7 @@ def _done(
     )  # fmt: skip
 
 
-def _sizes(objects: Sequence[ObjectInfo]) -> Iterator[tuple[str, int]]:
+def _sizes(objects: Iterable[ObjectInfo]) -> Iterator[tuple[str, int]]:
     return ((info.key, info.size) for info in objects)
 
 

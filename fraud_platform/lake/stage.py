@@ -10,7 +10,7 @@ import msgspec
 from fraud_platform.adapters.s3 import ObjectStore, S3ObjectStore
 from fraud_platform.adapters.topic_identity import require_same, topic_ids
 from fraud_platform.core.log import Log
-from fraud_platform.core.partitioning import LAKE_ROOT, OWN_ROOT, identity_key
+from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT, OWN_ROOT, identity_key
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.lake.writer import LakeWriter
 from fraud_platform.runtime.handler import Handler
@@ -22,7 +22,9 @@ from fraud_platform.topology import MIB
 logger = logging.getLogger(__name__)
 
 FLUSH_BYTES = 64 * MIB
-_WAY_OUT = f"choose another bucket with FRAUD_LAKE_BUCKET, or empty {LAKE_ROOT}/ and {OWN_ROOT}/ of this one"
+_WAY_OUT = (
+    f"choose another bucket with FRAUD_LAKE_BUCKET, or empty {LAKE_ROOT}/, {CURATED_ROOT}/ and {OWN_ROOT}/ of this one"
+)
 
 
 class Claim:

@@ -161,3 +161,46 @@ def test_a_disk_that_is_full_leaves_everything_as_it_was(world: World, monkeypat
     with pytest.raises(StoreUnavailable, match="No space left"):
         hours(world)
     assert world.lake.puts == []
+
+
+def test_lost_files_are_found_by_a_full_look_and_built_again(world: World) -> None:
+    hours(world)
+    expected = world.agreed("SELECT id, name FROM raw_users ORDER BY 1")
+    (lost,) = [key for key in world.lake.objects if key.endswith(".parquet")]
+    del world.lake.objects[lost]
+    assert hours(world) == []
+    assert hours(world, full=True) == [("curated_users", "00")]
+    assert lost in world.lake.objects
+    assert world.agreed("SELECT id, name FROM raw_users ORDER BY 1") == expected
+
+
+def test_an_hour_whose_raw_objects_are_all_gone_is_reported_and_keeps_its_rows(world: World) -> None:
+    hours(world)
+    gone = sorted(key for key in world.lake.objects if key.startswith(f"{LAKE_ROOT}/") and "/hr=00/" in key)
+    for key in gone:
+        del world.lake.objects[key]
+    world.crawl()
+    (done,) = curation(world).due()
+    assert (list(done.gone), done.rows, done.objects) == (gone, 4, 0)
+    assert world.agreed("SELECT count(*) FROM raw_users") == [(5,)]
+
+
+def test_an_emptied_lake_leaves_nothing_behind(world: World) -> None:
+    """The way out after Kafka was wiped: old offsets are higher than new ones, so no old row may remain."""
+    hours(world)
+    world.lake.objects.clear()
+    world.put("new", start=1)
+    world.put("new", at=4, start=2)
+    world.crawl()
+    assert [(each.key[1], each.rows) for each in curation(world).due(full=True)] == [("00", 1)]
+    assert world.agreed("SELECT id FROM raw_users") == [("new",)]
+
+
+def test_an_hour_of_which_nothing_is_left_leaves_the_catalog(world: World) -> None:
+    hours(world)
+    world.lake.objects.clear()
+    world.put("new", at=9)
+    world.crawl()
+    hours(world, full=True)
+    assert world.catalog.kept["curated_users"] == {}
+    assert world.agreed("SELECT id FROM raw_users") == [("new",)]

@@ -30,7 +30,7 @@ def test_a_topic_made_anew_is_refused_with_the_way_out(bucket: FakeBucket) -> No
     Claim(bucket, USERS)()
     with pytest.raises(
         ConfigurationError,
-        match="or empty fraudulent-transactions/ and _fraud_platform/",
+        match="or empty fraudulent-transactions/, fraudulent-transactions-curated/ and _fraud_platform/",
     ):
         Claim(bucket, {"users": "id-2"})()
     Claim(bucket, USERS)()
