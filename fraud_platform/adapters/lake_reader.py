@@ -1,12 +1,13 @@
 """Reads the lake's bucket for the catalog: folders, names and sizes, and parts of objects."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from fraud_platform.adapters.s3 import ObjectInfo, S3ObjectStore, s3_client
+from fraud_platform.adapters.s3 import ObjectInfo, ObjectStore, S3ObjectStore, s3_client
+from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
 
 ATTEMPTS, READ_TIMEOUT_S = 4, 20
@@ -30,7 +31,15 @@ class LakeReader(ABC):
         """At most `length` bytes of the object from `start` on; nothing when it ends before, or is gone."""
 
 
-class S3LakeReader(S3ObjectStore, LakeReader):
+class LakeStore(LakeReader, ObjectStore):
+    """What a compaction asks of a bucket."""
+
+    @abstractmethod
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects, at most 1,000; those that are gone already count as deleted."""
+
+
+class S3LakeReader(S3ObjectStore, LakeStore):
     """The bucket that the settings name. Nobody's stop waits for a read, so it is tried several times."""
 
     def __init__(self, settings: Settings) -> None:
@@ -60,6 +69,18 @@ class S3LakeReader(S3ObjectStore, LakeReader):
                 if error.response.get("Error", {}).get("Code") in _NOTHING:
                     return b""
                 raise
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """See `LakeStore.delete`."""
+        with self._translated():
+            done = self._client.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+            )
+        if errors := done.get("Errors"):
+            raise ConfigurationError(
+                f"Objects of the bucket {self._bucket!r} cannot be deleted ({errors[0].get('Code', 'no code')}); allow"
+                " s3:DeleteObject."
+            )
 
     def _read(self, key: str, part: str, attempts: int = ATTEMPTS) -> bytes:
         """boto3 tries a request again, but not an answer that breaks off."""

@@ -15,12 +15,13 @@ than before: two at once end with the fuller one, and an hour whose raw objects 
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from fraud_platform.adapters.lake_reader import LakeReader
-from fraud_platform.adapters.s3 import ObjectInfo, ObjectStore
+from fraud_platform.adapters.lake_reader import LakeStore
+from fraud_platform.adapters.s3 import ObjectInfo
 from fraud_platform.catalog.columns import Column, fingerprint
 from fraud_platform.catalog.holdings import CuratedHour, Holdings, curated_hours, version_folder
 from fraud_platform.catalog.hours import HourKey, Place, folder_of, place_of
@@ -32,9 +33,11 @@ from fraud_platform.catalog.tables import LakeTable, TableEntry
 from fraud_platform.catalog.types import parse
 from fraud_platform.curated.build import Builder
 from fraud_platform.curated.closed import closed
+from fraud_platform.curated.tidy import superseded
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.topology import Naming
 
+DELETED_AT_ONCE = 1000
 PARQUET_TYPE, JSON_TYPE = "application/vnd.apache.parquet", "application/json"
 
 
@@ -60,14 +63,13 @@ class Compacted(msgspec.Struct, frozen=True):
 
 
 class Compactor:
-    """Compacts hours of one table. `lake` and `store` are the same bucket; `scratch` is where files are built."""
+    """Compacts hours of one table. `scratch` is where files are built."""
 
     def __init__(
-        self, lake: LakeReader, store: ObjectStore, catalog: Catalog, table: LakeTable, naming: Naming, *,
+        self, lake: LakeStore, catalog: Catalog, table: LakeTable, naming: Naming, *,
         scratch: Path | None = None,
     ) -> None:  # fmt: skip
         self._lake = lake
-        self._store = store
         self._catalog = catalog
         self._table = table
         self._topic = naming.topic(table.topic)
@@ -132,6 +134,14 @@ class Compactor:
         if landing is not None:
             publish(self._catalog, self._table, landing)
 
+    def tidy(self, now: datetime) -> int:
+        """Delete the versions that nobody has read for a day; the number of files. Errors as `compact`."""
+        files = self._lake.list(self._prefix)
+        old = list(superseded(files, self._curated(), prefix=self._prefix, now=now))
+        for at in range(0, len(old), DELETED_AT_ONCE):
+            self._lake.delete(old[at : at + DELETED_AT_ONCE])
+        return len(old)
+
     def _curated(self) -> dict[HourKey, CuratedHour]:
         name = self._table.curated
         return curated_hours(self._catalog.partitions(name)) if self._catalog.table(name) else {}
@@ -185,8 +195,8 @@ class Compactor:
                 built = Builder(self._lake, landing.columns, Path(folder)).build(objects)
                 target = self._folder(key, built.manifest)
                 for file, path in zip(built.manifest.files, built.paths, strict=True):
-                    self._store.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
-                self._store.put(target + NAME, built.manifest.to_bytes(), content_type=JSON_TYPE)
+                    self._lake.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
+                self._lake.put(target + NAME, built.manifest.to_bytes(), content_type=JSON_TYPE)
         except OSError as error:
             raise StoreUnavailable(f"Curated files cannot be built on this machine ({error.strerror}).") from None
         return built.manifest

@@ -14,7 +14,7 @@ from fraud_platform.catalog.tables import TABLES, LakeTable
 from fraud_platform.curated.closed import begin_of, key_of
 from fraud_platform.curated.compaction import Compacted
 from fraud_platform.curated.run import Curation
-from fraud_platform.errors import FraudPlatformError
+from fraud_platform.errors import ConfigurationError, FraudPlatformError
 from fraud_platform.orchestration import tags
 from fraud_platform.orchestration.outputs import OWNERS
 from fraud_platform.runtime.stop import StopRequest, stop_on_signals
@@ -160,14 +160,25 @@ def compacted(context: dg.OpExecutionContext, *, full: bool, opened: Open = lamb
     keys = {table.curated: curated_key(table) for table in TABLES}
     hours = rows = 0
     with _told() as stop:
-        for done in opened().due(full=full, stop=stop):
+        curation = opened()
+        for done in curation.due(full=full, stop=stop):
             hours, rows = hours + 1, rows + done.rows
             _warn(context.log, [done])
             partition = partition_key(done.key)
             if done.built and partition:
                 event = dg.AssetMaterialization(keys[done.table], partition=partition, metadata=_facts(done))
                 context.log_event(event)
+        if full and not stop():
+            _tidy(context.log, curation)
     context.log.info("%d hours with %d rows looked at", hours, rows)
+
+
+def _tidy(log: Any, curation: Curation) -> None:
+    """A bucket from which we may not delete is no reason to fail: the files cost room alone."""
+    try:
+        log.info("%d replaced files deleted", curation.tidy(datetime.now(UTC)))
+    except ConfigurationError as error:
+        log.warning("Replaced curated files stay: %s", error)
 
 
 @dg.job(

@@ -3,10 +3,10 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from fraud_platform.adapters.lake_reader import LakeReader
-from fraud_platform.adapters.s3 import ObjectStore
+from fraud_platform.adapters.lake_reader import LakeStore
 from fraud_platform.catalog.hours import HourKey
 from fraud_platform.catalog.newest import newest_hour
 from fraud_platform.catalog.store import Catalog
@@ -26,14 +26,12 @@ LEFT_AFTER_S = 24 * 3600
 
 
 class Curation:
-    """Compacts hours of any table. `lake` and `store` are the same bucket."""
+    """Compacts hours of any table."""
 
-    def __init__(
-        self, lake: LakeReader, store: ObjectStore, catalog: Catalog, naming: Naming, *, scratch: Path | None = None
-    ) -> None:
+    def __init__(self, lake: LakeStore, catalog: Catalog, naming: Naming, *, scratch: Path | None = None) -> None:
         self._lake = lake
         self._naming = naming
-        self._compactors = {table: Compactor(lake, store, catalog, table, naming, scratch=scratch) for table in TABLES}
+        self._compactors = {table: Compactor(lake, catalog, table, naming, scratch=scratch) for table in TABLES}
 
     @classmethod
     def of(cls, settings: Settings) -> "Curation":
@@ -46,7 +44,7 @@ class Curation:
         from fraud_platform.catalog.access import catalog_of
 
         lake = S3LakeReader(settings)
-        return cls(lake, lake, catalog_of(settings), settings.naming, scratch=scratch_in(settings.data_dir))
+        return cls(lake, catalog_of(settings), settings.naming, scratch=scratch_in(settings.data_dir))
 
     def due(
         self, *, full: bool = False, stop: Callable[[], bool] = lambda: False, tables: Sequence[LakeTable] = TABLES
@@ -76,6 +74,10 @@ class Curation:
             if number % PUBLISHED_AT_ONCE == 0:
                 compactor.publish()
         compactor.publish()
+
+    def tidy(self, now: datetime) -> int:
+        """Delete curated files that later ones have replaced for a day; how many. Errors as `due`."""
+        return sum(compactor.tidy(now) for compactor in self._compactors.values())
 
     def watermark(self) -> HourKey | None:
         """The newest hour of all tables; None for an empty lake. Errors as `due`."""

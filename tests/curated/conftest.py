@@ -29,7 +29,7 @@ class World:
         self.athena = AthenaReader(self.lake, self.catalog, NAMING, folder)
 
     def compactor(self, table: LakeTable = USERS) -> Compactor:
-        return Compactor(self.lake, self.lake, self.catalog, table, NAMING)
+        return Compactor(self.lake, self.catalog, table, NAMING)
 
     def crawl(self, table: LakeTable = USERS) -> None:
         Crawler(self.lake, self.catalog, NAMING, "bucket").crawl(table, full=True)

@@ -27,6 +27,8 @@ class LocalReader:
 
     def __init__(self, lake: FakeLake, catalog: FakeCatalog, naming: Naming, folder: Path) -> None:
         self.lake, self.catalog, self.naming, self.folder = lake, catalog, naming, folder
+        self.database = connect("avro")  # loading its extension takes longer than most questions
+        self.database.execute("SET enable_external_file_cache = false")
 
     def open(self, table: LakeTable) -> duckdb.DuckDBPyConnection:
         """The tables and the view, bound to the files of this moment."""
@@ -40,36 +42,31 @@ class LocalReader:
             table.pending: sql_of(entry, files.pending, columns_of=entry),
             table.curated: sql_of(curated or entry, files.curated if curated else {}, columns_of=curated or entry),
         }
-        connection = connect("avro")
+        connection = self.database.cursor()
         for name, text in texts.items():
-            connection.execute(f"CREATE VIEW {name} AS {text.replace(ROOT, f'{self.folder}/')}")
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text.replace(ROOT, f'{self.folder}/')}")
         view = self.catalog.view(table.view)
         assert view
-        connection.execute(f"CREATE VIEW {table.view} AS {view.sql}")
+        connection.execute(f"CREATE OR REPLACE VIEW {table.view} AS {view.sql}")
         return connection
 
     def rows(self, table: LakeTable, sql: str) -> Rows:
-        connection = self.open(table)
-        try:
+        with self.open(table) as connection:
             return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
 
 
 class AthenaReader(LocalReader):
     """Runs the views' texts over what lies in the partitions' locations, with the hidden column `$path`."""
 
-    def open(
-        self, table: LakeTable, *, texts: tuple[str, str] | None = None, opened: list[str] | None = None
-    ) -> duckdb.DuckDBPyConnection:
+    def open(self, table: LakeTable, *, texts: tuple[str, str] | None = None) -> duckdb.DuckDBPyConnection:
         """`texts` are those of the pending and of the newest rows, if not the present ones."""
         _store(self.folder, self.lake)
-        connection = connect("avro")
+        connection = self.database.cursor()
         self._table(connection, table.name, self._landing(table))
         self._table(connection, table.curated, self._curated(table))
         pending, newest = texts or self.texts(table)
-        connection.execute(f"CREATE VIEW {table.pending} AS {pending}")
-        connection.execute(f"CREATE VIEW {table.view} AS {newest}")
+        connection.execute(f"CREATE OR REPLACE VIEW {table.pending} AS {pending}")
+        connection.execute(f"CREATE OR REPLACE VIEW {table.view} AS {newest}")
         return connection
 
     def texts(self, table: LakeTable) -> tuple[str, str]:
@@ -96,7 +93,7 @@ class AthenaReader(LocalReader):
         columns = entry.columns if entry else ()
         shape = [f"{quoted(column.name)} {sql_type(column.type)}" for column in columns]
         text = ['"$path" VARCHAR', *(f"{key} VARCHAR" for key in PARTITION_KEYS), *shape]
-        connection.execute(f"CREATE TABLE {name} ({', '.join(text)})")
+        connection.execute(f"CREATE OR REPLACE TABLE {name} ({', '.join(text)})")
         for key, reader in files:
             hours = "hive_partitioning = true, hive_types = {'dt': VARCHAR, 'hr': VARCHAR}"
             rows = f"SELECT '{ROOT}{key}' AS \"$path\", * FROM {reader}(['{self.folder}/{key}'], {hours})"  # noqa: S608

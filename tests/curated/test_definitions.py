@@ -20,7 +20,7 @@ FULL = {"ops": {"compact_closed_hours": {"config": {"full": True}}}}
 @pytest.fixture
 def instance(world: World, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
     def opened() -> Curation:
-        return Curation(world.lake, world.lake, world.catalog, NAMING)
+        return Curation(world.lake, world.catalog, NAMING)
 
     for each in (definitions.curated, definitions.compacted):
         monkeypatch.setitem(each.__kwdefaults__, "opened", opened)
@@ -118,3 +118,21 @@ def test_hours_and_partitions_name_each_other() -> None:
     assert hour_of("2026-01-01-00:00") == FIRST
     assert partition_key(("2025-12-31", "23")) is None
     assert HOURS.has_partition_key("2026-03-29-02:00")  # no hour is skipped: days are UTC's
+
+
+def test_a_full_run_tidies_up_and_a_bucket_that_forbids_it_does_not_fail_it(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compact.execute_in_process(instance=instance).success
+    world.put("late", start=90)
+    assert compact.execute_in_process(instance=instance).success
+    before = len(world.lake.objects)
+
+    def refuses(_: object) -> None:
+        raise ConfigurationError("allow s3:DeleteObject.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.lake, "delete", refuses)
+        assert compact.execute_in_process(instance=instance, run_config=FULL).success
+    assert compact.execute_in_process(instance=instance, run_config=FULL).success
+    assert len(world.lake.objects) == before - 2

@@ -3,13 +3,16 @@
 import errno
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from fraud_platform.catalog import pending
 from fraud_platform.catalog.tables import BY_NAME
-from fraud_platform.core.partitioning import LAKE_ROOT
+from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT
 from fraud_platform.curated import run as run_module
+from fraud_platform.curated.compaction import Compactor
 from fraud_platform.curated.run import Curation, scratch_in
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.topology import Topic
@@ -21,7 +24,7 @@ RESULT = BY_NAME["landing_fraudulent_transactions_result"]
 
 
 def curation(world: World) -> Curation:
-    return Curation(world.lake, world.lake, world.catalog, NAMING)
+    return Curation(world.lake, world.catalog, NAMING)
 
 
 def hours(world: World, *, full: bool = False) -> list[tuple[str, str]]:
@@ -56,9 +59,15 @@ def test_late_objects_make_an_hour_due_again(world: World) -> None:
     assert hours(world) == [("curated_users", "00")]
 
 
+@pytest.fixture
+def one_hour_may_be_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "LATE_HOURS", 1)
+    monkeypatch.setitem(Compactor.due.__kwdefaults__, "newest", 1)
+
+
+@pytest.mark.usefixtures("one_hour_may_be_late")
 def test_an_old_hour_with_late_objects_is_due_at_a_full_look(world: World) -> None:
-    for at in range(3, 60):
-        world.put("u-1", at=at, start=at)
+    world.put("u-1", at=4, start=9)
     world.crawl()
     hours(world)
     world.put("late", start=990)
@@ -66,9 +75,9 @@ def test_an_old_hour_with_late_objects_is_due_at_a_full_look(world: World) -> No
     assert hours(world, full=True) == [("curated_users", "00")]
 
 
+@pytest.mark.usefixtures("one_hour_may_be_late")
 def test_a_late_object_in_an_old_hour_counts_in_athena_once_a_crawl_has_seen_it(world: World) -> None:
-    for at in range(3, 60):
-        world.put("u-1", at=at, start=at)
+    world.put("u-1", at=4, start=9)
     world.crawl()
     hours(world)
     world.put("late", start=990)
@@ -204,3 +213,45 @@ def test_an_hour_of_which_nothing_is_left_leaves_the_catalog(world: World) -> No
     hours(world, full=True)
     assert world.catalog.kept["curated_users"] == {}
     assert world.agreed("SELECT id FROM raw_users") == [("new",)]
+
+
+NOW = datetime(2026, 1, 3, tzinfo=UTC)
+"""A day and more after the files in memory were written."""
+
+
+def files_of(world: World) -> set[str]:
+    return {key for key in world.lake.objects if key.startswith(f"{CURATED_ROOT}/")}
+
+
+def test_files_that_others_have_replaced_are_deleted_after_a_day(world: World) -> None:
+    hours(world)
+    old = files_of(world)
+    world.put("late", start=90)
+    hours(world)
+    assert len(files_of(world)) == 4
+    assert curation(world).tidy(datetime(2026, 1, 1, 12, tzinfo=UTC)) == 0
+    raw = {key for key in world.lake.objects if key.startswith(f"{LAKE_ROOT}/")}
+    assert curation(world).tidy(NOW) == 2
+    assert files_of(world).isdisjoint(old)
+    assert raw < set(world.lake.objects)
+    assert world.agreed("SELECT count(*) FROM raw_users") == [(6,)]
+    assert curation(world).tidy(NOW) == 0
+
+
+@pytest.mark.parametrize("trouble", ["the catalog forgot", "the newer file is gone", "a file of somebody"])
+def test_a_version_that_may_be_needed_is_kept(world: World, trouble: str) -> None:
+    hours(world)
+    world.put("late", start=90)
+    before = files_of(world)
+    hours(world)
+    match trouble:
+        case "the catalog forgot":
+            world.catalog.kept.clear()
+        case "the newer file is gone":
+            (newer,) = [key for key in files_of(world) - before if key.endswith(".parquet")]
+            del world.lake.objects[newer]
+        case "a file of somebody":
+            world.lake.objects = {f"{CURATED_ROOT}/p-users/notes/mine.txt": b"", f"{CURATED_ROOT}/p-users/x": b""}
+    kept = files_of(world)
+    assert curation(world).tidy(NOW) == 0
+    assert files_of(world) == kept

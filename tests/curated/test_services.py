@@ -1,5 +1,6 @@
 """Compaction over a real S3 and a real Glue API, read by the local engine as people do."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,15 @@ def test_the_partition_says_to_athena_where_and_how_the_files_lie(settings: Sett
 def test_the_tables_are_listed(settings: Settings) -> None:
     names = {row["name"] for row in rows(settings, "SHOW TABLES")}
     assert {"landing_users", "curated_users", "pending_users", "raw_users"} <= names
+
+
+def test_replaced_files_can_be_deleted(settings: Settings) -> None:
+    curation = Curation.of(settings)
+    list(curation.due())
+    put(S3LakeReader(settings), settings.naming, Topic.USERS, users("late"), start=900)
+    list(curation.due())
+    before = keys(settings, CURATED_ROOT)
+    assert curation.tidy(datetime.now(UTC)) == 0
+    assert curation.tidy(datetime.now(UTC) + timedelta(days=2)) == 2
+    assert len(keys(settings, CURATED_ROOT)) == len(before) - 2
+    assert len(rows(settings, "SELECT id FROM raw_users")) == 3

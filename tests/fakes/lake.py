@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from fraud_platform.adapters.lake_reader import LakeReader
+from fraud_platform.adapters.lake_reader import LakeStore
 from fraud_platform.adapters.s3 import ObjectInfo
 from fraud_platform.catalog.columns import Column
 from fraud_platform.catalog.hours import HourKey
@@ -13,7 +13,7 @@ from tests.fakes.bucket import FakeBucket
 PAGE = 1000
 
 
-class FakeLake(FakeBucket, LakeReader):
+class FakeLake(FakeBucket, LakeStore):
     """As S3: a page of a listing holds 1,000 names."""
 
     def __init__(self) -> None:
@@ -34,6 +34,11 @@ class FakeLake(FakeBucket, LakeReader):
         found = sorted({f"{prefix}{name}/" for name, slash, _ in below if slash})
         self.pages += 1 + len(found) // PAGE
         return iter(found)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        self._answer()
+        for key in keys:
+            self.objects.pop(key, None)
 
     def part(self, key: str, start: int, length: int) -> bytes:
         self._answer()
