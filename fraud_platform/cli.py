@@ -207,6 +207,16 @@ def query(
     raise typer.Exit(ask(_settings(), engine, name_or_text, as_json=json, as_csv=csv, limit=limit, console=_console()))
 
 
+@app.command()
+def compact(
+    full: Annotated[bool, typer.Option("--full", help="Look at the objects of every closed hour.")] = False,
+) -> None:
+    """Turn the lake's small objects of closed hours into columnar files now; Dagster does so each hour."""
+    from fraud_platform.commands.compact import compact as run
+
+    raise typer.Exit(run(_settings(), full=full, console=_console()))
+
+
 # ----------------------------------------------------------------------------------------------------
 
 

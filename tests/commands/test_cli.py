@@ -12,7 +12,7 @@ from fraud_platform.local.folder import trim
 from tests.commands.conftest import Run
 
 COMMANDS = (
-    "up", "down", "status", "logs", "doctor", "env", "start", "stop", "restart", "topic", "send", "query",
+    "up", "down", "status", "logs", "doctor", "env", "start", "stop", "restart", "topic", "send", "query", "compact",
 )  # fmt: skip
 
 
