@@ -89,12 +89,11 @@ class LocalEngine(QueryEngine):
     def _tables(self, table: LakeTable, entry: TableEntry, names: set[str]) -> dict[str, str]:
         """The tables under the view, of those that are named."""
         naming, bucket = self._settings.naming, self._settings.lake_bucket
-        curated = self._catalog.table(table.curated)
         files = files_of(self._catalog, self._lake, table, entry, naming=naming, bucket=bucket)
         found = {
             table.name: sql_of(entry, files.landing, columns_of=entry),
             table.pending: sql_of(entry, files.pending, columns_of=entry),
-            table.curated: sql_of(curated or entry, files.curated if curated else {}, columns_of=curated or entry),
+            table.curated: sql_of(files.table or entry, files.curated, columns_of=files.table or entry),
         }
         return {name: text for name, text in found.items() if name in names}
 

@@ -24,11 +24,15 @@ Kinds = Mapping[str, Sequence[str]]
 
 
 class Files(msgspec.Struct, frozen=True):
-    """The files of one topic by table: all raw objects, the curated files, and the raw objects not in them."""
+    """The files of one topic by table: all raw objects, the curated files, and the raw objects not in them.
+
+    `table` is the curated table that knows the kinds of the curated files.
+    """
 
     landing: Kinds
     curated: Kinds
     pending: Kinds
+    table: TableEntry | None
 
 
 def files_of(
@@ -62,7 +66,7 @@ def files_of(
                 pending[kind].append(root + info.key)
     for hour in curated.values():
         held[hour.schema].extend(root + table.curated_prefix(naming) + name for name in hour.names())
-    return Files(every, held, pending)
+    return Files(every, held, pending, known)
 
 
 def _readable(hour: Hour, objects: Sequence[tuple[Place, ObjectInfo]], fewest: str) -> Iterator[tuple[str, ObjectInfo]]:

@@ -21,13 +21,17 @@ def publish(catalog: Catalog, table: LakeTable, entry: TableEntry) -> None:
         ConfigurationError: the curated table's columns cannot hold the landing table's.
         StoreUnavailable: the catalog does not answer.
     """
-    names = {column.name for column in entry.columns}
-    if not {*table.ids, "kafka_partition", "kafka_offset"} <= names:
+    if not has_positions(table, entry):
         return
     put_curated(catalog, table, entry, kinds={})
     publish_pending(catalog, table, entry)
     about = f"The newest row per {' and '.join(table.ids)} of {table.curated} and {table.pending}."
     _put_view(catalog, table.view, view_sql(table, entry.columns), view_columns(entry.columns), about)
+
+
+def has_positions(table: LakeTable, entry: TableEntry) -> bool:
+    """Whether the rows say which id they are of and where they lay in Kafka; other crawlers' tables may not."""
+    return {*table.ids, "kafka_partition", "kafka_offset"} <= {column.name for column in entry.columns}
 
 
 def put_curated(

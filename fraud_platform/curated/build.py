@@ -21,8 +21,8 @@ from fraud_platform.errors import StoreUnavailable
 
 FILE_BYTES = 128 * 1024 * 1024
 """Raw bytes whose rows make one curated file: what is sorted at once, and sent in one piece."""
-READERS = 8
-"""Threads that fetch raw objects."""
+READERS = 4
+"""Threads that fetch raw objects, of up to 64 MB each."""
 _UNWRITABLE = "A curated file cannot be written: look at this machine's disk and memory."
 _ROWS_UNREADABLE = "its rows cannot be read"
 

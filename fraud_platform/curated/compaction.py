@@ -27,7 +27,7 @@ from fraud_platform.catalog.holdings import CuratedHour, Holdings, curated_hours
 from fraud_platform.catalog.hours import HourKey, Place, folder_of, place_of
 from fraud_platform.catalog.manifest import NAME, Manifest, missing, read_manifest
 from fraud_platform.catalog.pending import LATE_HOURS
-from fraud_platform.catalog.publish import publish, put_curated
+from fraud_platform.catalog.publish import has_positions, publish, put_curated
 from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import LakeTable, TableEntry
 from fraud_platform.catalog.types import parse
@@ -85,10 +85,10 @@ class Compactor:
 
         Raises:
             StoreUnavailable: the lake or the catalog does not answer, or the files cannot be written.
-            ConfigurationError: one of them refuses us, or the landing table is unknown.
+            ConfigurationError: one of them refuses us.
         """
         begun = time.monotonic()
-        landing = self._catalog.table(self._table.name)
+        landing = self._landing()
         placed = self._objects(key)
         held = Holdings.of((place, info.size) for place, info in placed)
         before = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
@@ -97,7 +97,9 @@ class Compactor:
             gone = missing(manifest, _sizes(objects))
             if gone or (before.raw == held and before.schema in self._kinds()):
                 return _done(self._table, before, held, manifest, gone=gone, seconds=time.monotonic() - begun)
-        if landing is None or not objects:
+        if landing is None:
+            return None
+        if not objects:
             self._forget(before)
             return None
         finished = None if rebuild else self._finished(key, objects)
@@ -116,7 +118,7 @@ class Compactor:
 
         Raises: as `compact`.
         """
-        if watermark is None or self._catalog.table(self._table.name) is None:
+        if watermark is None or self._landing() is None:
             return []
         kinds, curated = self._kinds(), self._curated()
         known = {key: hour for key, hour in curated.items() if hour.schema in kinds}
@@ -130,7 +132,7 @@ class Compactor:
 
     def publish(self) -> None:
         """Let the views know of the curated hours; errors as `compact`."""
-        landing = self._catalog.table(self._table.name)
+        landing = self._landing()
         if landing is not None:
             publish(self._catalog, self._table, landing)
 
@@ -141,6 +143,11 @@ class Compactor:
         for at in range(0, len(old), DELETED_AT_ONCE):
             self._lake.delete(old[at : at + DELETED_AT_ONCE])
         return len(old)
+
+    def _landing(self) -> TableEntry | None:
+        """The landing table; None when nobody has made it, or its rows cannot be told apart."""
+        found = self._catalog.table(self._table.name)
+        return found if found and has_positions(self._table, found) else None
 
     def _curated(self) -> dict[HourKey, CuratedHour]:
         name = self._table.curated

@@ -36,11 +36,10 @@ class LocalReader:
         entry = self.catalog.table(table.name)
         assert entry
         files = files_of(self.catalog, self.lake, table, entry, naming=self.naming, bucket="bucket")
-        curated = self.catalog.table(table.curated)
         texts = {
             table.name: sql_of(entry, files.landing, columns_of=entry),
             table.pending: sql_of(entry, files.pending, columns_of=entry),
-            table.curated: sql_of(curated or entry, files.curated if curated else {}, columns_of=curated or entry),
+            table.curated: sql_of(files.table or entry, files.curated, columns_of=files.table or entry),
         }
         connection = self.database.cursor()
         for name, text in texts.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fraud_platform.catalog import pending
-from fraud_platform.catalog.tables import BY_NAME
+from fraud_platform.catalog.tables import BY_NAME, TableEntry
 from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT
 from fraud_platform.curated import run as run_module
 from fraud_platform.curated.compaction import Compactor
@@ -255,3 +255,20 @@ def test_a_version_that_may_be_needed_is_kept(world: World, trouble: str) -> Non
     kept = files_of(world)
     assert curation(world).tidy(NOW) == 0
     assert files_of(world) == kept
+
+
+def test_a_table_of_another_crawler_without_positions_is_left_alone(world: World) -> None:
+    entry = world.catalog.tables["landing_users"]
+    columns = tuple(column for column in entry.columns if not column.name.startswith("kafka_"))
+    world.catalog.tables["landing_users"] = TableEntry(entry.location, columns, entry.schemas, entry.literal)
+    world.catalog.writes.clear()
+    assert hours(world, full=True) == []
+    assert list(curation(world).hours(USERS, [(DAY, "00")], rebuild=True)) == []
+    assert world.catalog.writes == []
+
+
+def test_a_landing_table_that_is_lost_takes_no_curated_hour_with_it(world: World) -> None:
+    hours(world)
+    del world.catalog.tables["landing_users"]
+    assert list(curation(world).hours(USERS, [(DAY, "00")], rebuild=True)) == []
+    assert list(world.catalog.kept["curated_users"]) == [(DAY, "00")]
