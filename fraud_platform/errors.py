@@ -7,6 +7,7 @@ FraudPlatformError
  |   +- RegistryUnavailable
  |   +- ValidatorUnavailable
  |   +- StoreUnavailable
+ |   +- ChannelUnavailable a way to alert a person; never holds anything else up
  +- Fenced                 another process owns this transactional id or group member: leave at once
  +- InputLost              the committed offset is no longer in the topic: pause and tell a person
  +- Defect                 a fault of our own code: says where, never what was being processed
@@ -46,6 +47,14 @@ class ValidatorUnavailable(Retryable):
 
 class StoreUnavailable(Retryable):
     """MongoDB or S3 did not answer."""
+
+
+class ChannelUnavailable(Retryable):
+    """A webhook or mail server did not take a message; `retry_after_s` is how long it asks us to wait, 0 = not said."""
+
+    def __init__(self, why: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
 
 
 class Fenced(FraudPlatformError):

@@ -27,6 +27,7 @@ _DATABASE = re.compile(r"[a-z0-9_]{1,255}")
 _KAFKA_TOOLS = re.compile(r"KAFKA_(HOME|VERSION|CLUSTER_ID|HEAP_OPTS|\w*_OPTS|OPTS|JMX_PORT|LOG_DIRS?)")
 """What Kafka's own scripts read; often set where Kafka is at home, and none of librdkafka's properties."""
 _KAFKA_SECURITY = re.compile(r"KAFKA_(SECURITY|SASL|SSL)_\w+")
+_MAIL_ADDRESS = re.compile(r"[^\s@,<>]+@[^\s@,<>]+")
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,40}")
 
 
@@ -71,6 +72,21 @@ class Settings(BaseModel):
     local_s3_access_key: str | None = Field(None, exclude=True)
     local_s3_secret_key: SecretStr | None = Field(None, exclude=True)
 
+    # Alerts
+    alert_webhook_url: SecretStr | None = Field(None, alias="FRAUD_ALERT_WEBHOOK_URL")
+    alert_repeat_minutes: float = Field(240.0, alias="FRAUD_ALERT_REPEAT_MINUTES", ge=1, allow_inf_nan=False)
+    alert_lag: int = Field(100_000, alias="FRAUD_ALERT_LAG", ge=1)
+    alert_stale_minutes: float = Field(30.0, alias="FRAUD_ALERT_STALE_MINUTES", gt=0, allow_inf_nan=False)
+    alert_dead_letter_percent: float = Field(1.0, alias="FRAUD_ALERT_DEAD_LETTER_PERCENT", gt=0, le=100)
+    alert_surge_factor: float = Field(3.0, alias="FRAUD_ALERT_SURGE_FACTOR", gt=1, allow_inf_nan=False)
+    smtp_host: str | None = Field(None, alias="FRAUD_SMTP_HOST")
+    smtp_port: int = Field(587, alias="FRAUD_SMTP_PORT", ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", alias="FRAUD_SMTP_SECURITY")
+    smtp_user: str | None = Field(None, alias="FRAUD_SMTP_USER")
+    smtp_password: SecretStr | None = Field(None, alias="FRAUD_SMTP_PASSWORD")
+    smtp_from: str | None = Field(None, alias="FRAUD_SMTP_FROM")
+    smtp_to: str | None = Field(None, alias="FRAUD_SMTP_TO")
+
     # The platform itself
     data_dir: Path = Field(CHECKOUT / ".data", alias="FRAUD_DATA_DIR")
     prefix: str = Field("", alias="FRAUD_PREFIX")
@@ -114,6 +130,20 @@ class Settings(BaseModel):
             raise ValueError("must be an address that begins with http:// or https://")
         return value
 
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _secret_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            cls._web_address(value.get_secret_value())
+        return value
+
+    @field_validator("smtp_from", "smtp_to")
+    @classmethod
+    def _mail_addresses(cls, value: str | None) -> str | None:
+        if value is not None and not all(_MAIL_ADDRESS.fullmatch(each) for each in _listed(value)):
+            raise ValueError("must be e-mail addresses, as in ops@example.com, with commas between them")
+        return value
+
     @field_validator("mongodb_uri")
     @classmethod
     def _mongodb_address(cls, value: SecretStr | None) -> SecretStr | None:
@@ -141,6 +171,12 @@ class Settings(BaseModel):
             raise ValueError("MY_MONGODB_USER, MY_MONGODB_PASS and MY_MONGODB_CLUSTER belong together")
         if self.aws == "aws" and "lake_bucket" not in self.model_fields_set:
             raise ValueError("FRAUD_AWS=aws needs FRAUD_LAKE_BUCKET, so that no bucket is written by accident")
+        if self.smtp_host and not self.smtp_recipients:
+            raise ValueError("FRAUD_SMTP_HOST needs FRAUD_SMTP_TO, the addresses that alerts go to")
+        if bool(self.smtp_user) != bool(self.smtp_password):
+            raise ValueError("FRAUD_SMTP_USER and FRAUD_SMTP_PASSWORD belong together")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("FRAUD_SMTP_SECURITY=none would send FRAUD_SMTP_PASSWORD for everybody to read")
         return self
 
     # What follows from the settings -----------------------------------------------------------------
@@ -156,6 +192,11 @@ class Settings(BaseModel):
             return 1
         replicas = _parse_replicas(self.replicas)
         return replicas.get(stage.name, replicas[""])
+
+    @property
+    def smtp_recipients(self) -> list[str]:
+        """The addresses that alerts go to."""
+        return _listed(self.smtp_to or "")
 
     @property
     def flush_seconds(self) -> float:
@@ -293,6 +334,10 @@ def _parse_replicas(text: str) -> dict[str, int]:
             raise ValueError("takes numbers from 1 to 64, as in `2` or `validation=3,lake=2`")
         replicas[name] = int(number)
     return replicas
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _sentences(error: ValidationError) -> str:

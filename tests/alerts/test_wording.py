@@ -1,0 +1,64 @@
+"""No message holds personal data, whoever wrote its words."""
+
+import pytest
+
+from fraud_platform.alerts.wording import clock, duration, harmless
+
+PERSONAL = [
+    "ada@bank.example",
+    "900-12-3456",
+    "DE89370400440532013000",
+    "123456789012",
+    "+1 555 010 0199",
+    "tok_1a2b3c4d_" + "0f" * 32,
+]
+OURS = [
+    "validation is 1,234,567 records behind (99.5 %)",
+    "run 1a2b3c4d of validation.0 failed",
+    "fraudulent-transactions-result/3 at 2026-01-01 12:00:00Z",
+    "kafka/dead-letters: dead_letters_are_few",
+    "up to 8388608 bytes",
+]
+
+
+@pytest.mark.parametrize("secret", PERSONAL)
+def test_personal_data_is_taken_out(secret: str) -> None:
+    assert secret not in harmless(f"the value {secret} is odd", 500)
+    assert harmless(f"the value {secret} is odd", 500) == "the value *** is odd"
+
+
+@pytest.mark.parametrize("text", OURS)
+def test_our_own_words_stay(text: str) -> None:
+    assert harmless(text, 500) == text
+
+
+def test_passwords_in_addresses_are_taken_out() -> None:
+    assert harmless("mongodb://ada:s3cret@db.example/x", 500) == "mongodb://db.example/x"
+
+
+def test_long_words_are_cut() -> None:
+    assert harmless("a" * 20, 10) == "aaaaaaaaa…"
+
+
+def test_lines_become_one() -> None:
+    assert harmless("a\r\nBcc: b\n\nc", 500) == "a Bcc: b c"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (11100, "3 h 5 min"),
+        (187200, "2 d 4 h"),
+        (86400, "1 d"),
+    ],
+)
+def test_durations_are_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_times_are_utc() -> None:
+    assert clock(1_767_268_800) == "2026-01-01 12:00:00Z"
