@@ -5,6 +5,7 @@ Loading touches no network and needs no variable.
 
 import dagster as dg
 
+from fraud_platform.alerts import definitions as alerts
 from fraud_platform.banks import definitions as banks
 from fraud_platform.catalog import definitions as catalog
 from fraud_platform.curated import definitions as curated
@@ -25,6 +26,7 @@ defs = dg.Definitions.merge(
     curated.defs,
     documents.defs,
     accounting.defs,
+    alerts.defs,
     # One after the other: two drains of one stage at once would take the slot from each other.
     dg.Definitions(executor=dg.in_process_executor),
 )

@@ -84,6 +84,16 @@ class TopicReader:
         """
         return {partition: self._bounds_of(partition) for partition in self._partitions()}
 
+    def starts_at(self, at_ms: int) -> dict[int, int]:
+        """Per partition the first offset of a record from `at_ms` (epoch ms) on, or the end when there is none.
+
+        Raises as `bounds`.
+        """
+        bounds = self.bounds()
+        asked = [TopicPartition(self._name, partition, at_ms) for partition in bounds]
+        found = self._ask(lambda: self._consumer.offsets_for_times(asked, timeout=self._timeout_s))
+        return {each.partition: each.offset if each.offset >= 0 else bounds[each.partition][1] for each in found}
+
     def read(
         self,
         starts: Mapping[int, int],

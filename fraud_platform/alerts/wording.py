@@ -7,7 +7,7 @@ _HOLE = "***"
 # Our own sentences hold none of these. What a check of the user's own says might.
 _PERSONAL = re.compile(
     r"""
-      [\w.+-]+@[\w-]+(?:\.[\w-]+)+            # an e-mail address
+      [\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+   # an e-mail address
     | \btok_[0-9a-f]{4,}_[0-9a-f]+            # a token of an ssn
     | \b\d{3}[- ]\d{2}[- ]\d{4}\b             # an ssn
     | \b[A-Z]{2}\d{2}[A-Z0-9]{8,30}\b         # an IBAN
@@ -16,13 +16,15 @@ _PERSONAL = re.compile(
     """,
     re.VERBOSE,
 )
-_ACCESS = re.compile(r"(?<=://)[^/\s@]+@")
+_ACCESS = re.compile(r"(?<=://)[^/\s@]{1,200}@")
+_SURPLUS = 4
+"""Of a text so many times as long as allowed the rest is not even looked at: it may be endless."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def harmless(text: str, limit: int) -> str:
     """The text on one line, at most `limit` characters, without what looks personal or like a password."""
-    line = " ".join(_PERSONAL.sub(_HOLE, _ACCESS.sub("", text)).split())
+    line = " ".join(_PERSONAL.sub(_HOLE, _ACCESS.sub("", text[: _SURPLUS * limit])).split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 

@@ -52,6 +52,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
+    def do_GET(self) -> None:
+        self.send_response(self.server.status)
+        self.end_headers()
+
     def log_message(self, *_: Any) -> None: ...
 
 

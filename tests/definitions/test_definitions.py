@@ -103,8 +103,17 @@ def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours_and_the_lake
         "refresh_catalog": ("*/15 * * * *", dg.DefaultScheduleStatus.RUNNING),
         "compact_lake": ("20 * * * *", dg.DefaultScheduleStatus.RUNNING),
     }
-    others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith("keep_")}
+    others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith(("keep_", "alert_"))}
     assert others == {"first_object_of_an_hour": dg.DefaultSensorStatus.RUNNING}
+
+
+def test_each_kind_of_trouble_has_its_alert() -> None:
+    kinds = {s.name.removeprefix("alert_"): s.default_status for s in defs.sensors if s.name.startswith("alert_")}
+    assert kinds.keys() == {
+        "failed_runs", "slots_down", "lag", "dead_letters", "failing_checks", "stale_data", "fraud_surge",
+        "validator_down",
+    }  # fmt: skip
+    assert set(kinds.values()) == {dg.DefaultSensorStatus.RUNNING}
 
 
 @pytest.mark.parametrize("key", ASSETS)

@@ -1,0 +1,141 @@
+"""The shell of every alert sensor: look, write down, deliver, remember. It asks for no run and can hold nothing up."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import msgspec
+from dagster import DagsterInstance
+
+from fraud_platform.alerts.book import Book, Message, advance
+from fraud_platform.alerts.channels import channels_of
+from fraud_platform.alerts.outbox import Channel, Queue, deliver
+from fraud_platform.alerts.problem import Sight
+from fraud_platform.errors import ConfigurationError, Defect, FraudPlatformError
+from fraud_platform.settings import Settings, load
+
+INTERVAL_S = 60
+PREFIX = "alert_"
+TAG = "fraud/alert"
+_SHOWN = 10
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a look can use. `now` in Unix seconds; `told` are the keys of problems that a person knows of."""
+
+    settings: Settings
+    instance: DagsterInstance
+    now: float
+    memory: str = ""
+    told: Collection[str] = ()
+    checks: Sequence[dg.AssetCheckKey] = ()
+
+
+Look = Callable[[Scene], Sight]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sensor's cursor holds."""
+
+    book: Book = Book()
+    queues: dict[str, Queue] = {}
+    memory: str = ""
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "State":
+        """The state in a cursor; one that is damaged is forgotten."""
+        try:
+            return msgspec.json.decode(cursor or "{}", type=cls)
+        except msgspec.DecodeError:
+            return cls()
+
+    @property
+    def cursor(self) -> str:
+        """The state as a cursor."""
+        return msgspec.json.encode(self).decode()
+
+
+def alert_sensor(
+    name: str,
+    about: str,
+    look: Look,
+    *,
+    interval_s: int = INTERVAL_S,
+    settings: Callable[[], Settings] = load,
+    channels: Callable[[Settings], Sequence[Channel]] = channels_of,
+    clock: Callable[[], float] = time.time,
+) -> dg.SensorDefinition:
+    """The sensor `alert_<name>`; switched off, nobody is told of this kind of trouble."""
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            current = settings()
+        except ConfigurationError as error:
+            return dg.SkipReason(str(error))
+        state = State.of(context.cursor)
+        scene = Scene(
+            settings=current,
+            instance=context.instance,
+            now=clock(),
+            memory=state.memory,
+            told=frozenset(state.book.told),
+            checks=_checks(context),
+        )
+        sight, blind = _look(look, scene)
+        after, messages = _advance(state, sight, scene)
+        queues = deliver(state.queues, messages, channels(current), clock=clock)
+        done = State(book=after.book, queues=queues, memory=after.memory)
+        return dg.SensorResult(skip_reason=in_words(done, blind), cursor=done.cursor)
+
+    return dg.SensorDefinition(
+        name=f"{PREFIX}{name}",
+        evaluation_fn=evaluate,
+        minimum_interval_seconds=interval_s,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Tells a person {about} By webhook, by e-mail and in the log; docs/alerts.md.",
+        tags={TAG: name},
+    )
+
+
+def _checks(context: dg.SensorEvaluationContext) -> Sequence[dg.AssetCheckKey]:
+    definition = context.repository_def
+    return sorted(definition.asset_graph.asset_check_keys) if definition else ()
+
+
+def _look(look: Look, scene: Scene) -> tuple[Sight | None, str]:
+    """What was found, or why nothing could be."""
+    try:
+        return look(scene), ""
+    except FraudPlatformError as error:
+        return None, str(error)
+    except Exception as error:
+        logger.warning("An alert sensor could not look", exc_info=error)
+        return None, str(Defect.of("looking for trouble", error))
+
+
+def _advance(state: State, sight: Sight | None, scene: Scene) -> tuple[State, list[Message]]:
+    if sight is None:
+        return state, []
+    repeat_s = scene.settings.alert_repeat_minutes * 60
+    book, messages = advance(state.book, sight, now=scene.now, repeat_s=repeat_s)
+    return State(book=book, memory=sight.memory), messages
+
+
+def in_words(state: State, blind: str = "") -> str:
+    """What the tick found, for Dagster's page of the sensor."""
+    told = [entry.title for entry in state.book.told.values()]
+    said = [*told[:_SHOWN], *([f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else [])]
+    waiting = len(state.book.entries) - len(told)
+    if waiting:
+        said.append(f"{waiting} watched, not told yet")
+    said += [
+        f"{len(queue.waiting)} messages wait for the {name}: {queue.why}"
+        for name, queue in state.queues.items()
+        if queue.waiting
+    ]
+    return "; ".join([*([f"could not look: {blind}"] if blind else []), *said]) or "all is well"

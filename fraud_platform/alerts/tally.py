@@ -1,0 +1,65 @@
+"""Counts of the last two hours from the ledger, in pieces of five minutes: pure, and small enough for a cursor."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fraud_platform.core.ledger import Entry, records_read
+from fraud_platform.topology import DEAD_LETTERED
+
+PIECE_S = 300
+KEPT_S = 2 * 3600
+FRAUDULENT = "accepted.fraudulent"
+
+
+class Count(msgspec.Struct, frozen=True):
+    """Records of one stage: read, dead-lettered, and found or called fraudulent."""
+
+    read: int = 0
+    dead: int = 0
+    fraud: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.read + other.read, self.dead + other.dead, self.fraud + other.fraud)
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts by the beginning of their piece (Unix seconds) and stage; `positions` = the ledger's next offsets."""
+
+    positions: dict[int, int] = {}
+    pieces: dict[int, dict[str, Count]] = {}
+
+    @classmethod
+    def of(cls, memory: str) -> "Tally":
+        """The tally in a sensor's memory; one that is damaged is begun anew."""
+        try:
+            return msgspec.json.decode(memory or "{}", type=cls)
+        except msgspec.DecodeError:
+            return cls()
+
+    @property
+    def memory(self) -> str:
+        """The tally as a sensor's memory."""
+        return msgspec.json.encode(self).decode()
+
+    def after(self, entries: Iterable[Entry], positions: Mapping[int, int], *, now: float) -> "Tally":
+        """With these entries, and without what has grown too old."""
+        pieces = {at: dict(stages) for at, stages in self.pieces.items()}
+        for entry in entries:
+            at = int(entry.committed_at.timestamp()) // PIECE_S * PIECE_S
+            stages = pieces.setdefault(at, {})
+            stages[entry.stage] = stages.get(entry.stage, Count()) + _count(entry)
+        kept = {at: stages for at, stages in sorted(pieces.items()) if now - KEPT_S - PIECE_S < at <= now + PIECE_S}
+        return Tally(positions=dict(positions), pieces=kept)
+
+    def between(self, stage: str, begin: float, end: float) -> Count:
+        """The stage's count over the pieces that begin in `[begin, end)`."""
+        return sum((stages.get(stage, Count()) for at, stages in self.pieces.items() if begin <= at < end), Count())
+
+    def stages(self) -> list[str]:
+        """Every stage that has a count."""
+        return sorted({stage for stages in self.pieces.values() for stage in stages})
+
+
+def _count(entry: Entry) -> Count:
+    return Count(records_read([entry]), entry.outcomes.get(DEAD_LETTERED, 0), entry.outcomes.get(FRAUDULENT, 0))
