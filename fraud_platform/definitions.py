@@ -14,6 +14,7 @@ from fraud_platform.ingestion import definitions as ingestion
 from fraud_platform.lake import definitions as lake
 from fraud_platform.orchestration import accounting
 from fraud_platform.projection import definitions as projection
+from fraud_platform.quality import definitions as quality
 from fraud_platform.validation import definitions as validation
 
 defs = dg.Definitions.merge(
@@ -26,6 +27,7 @@ defs = dg.Definitions.merge(
     curated.defs,
     documents.defs,
     accounting.defs,
+    quality.defs,
     alerts.defs,
     # One after the other: two drains of one stage at once would take the slot from each other.
     dg.Definitions(executor=dg.in_process_executor),

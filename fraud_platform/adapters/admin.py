@@ -127,8 +127,10 @@ def _existing(client: AdminClient, timeout_s: float) -> set[str]:
     return {name for name, topic in metadata.topics.items() if topic.error is None}
 
 
-def retention_bytes(settings: Settings, topics: Iterable[Topic], *, timeout_s: float = TIMEOUT_S) -> dict[Topic, int]:
-    """The size at which Kafka drops a partition's oldest records, per topic; -1 = no such limit.
+def topic_numbers(
+    settings: Settings, topics: Iterable[Topic], name: str, *, timeout_s: float = TIMEOUT_S
+) -> dict[Topic, int]:
+    """A setting of each topic as the broker has it, as `retention.ms` or `retention.bytes`; -1 = no such limit.
 
     Raises:
         BrokerUnavailable: no answer in time, or a topic is missing.
@@ -138,7 +140,7 @@ def retention_bytes(settings: Settings, topics: Iterable[Topic], *, timeout_s: f
 
     def question(left: float) -> dict[Topic, int]:
         futures = client.describe_configs(list(asked), request_timeout=left)
-        return {asked[each]: int(future.result(left)["retention.bytes"].value) for each, future in futures.items()}
+        return {asked[each]: int(future.result(left)[name].value) for each, future in futures.items()}
 
     return _ask(question, timeout_s)
 

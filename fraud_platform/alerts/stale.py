@@ -9,8 +9,8 @@ from fraud_platform.alerts.problem import Problem, Severity, Sight
 from fraud_platform.alerts.sensor import Scene
 from fraud_platform.alerts.wording import duration
 from fraud_platform.orchestration.control import keeper
-from fraud_platform.settings import read_endpoints
-from fraud_platform.topology import BANKS, STAGES, TOPICS, Topic
+from fraud_platform.orchestration.inputs import expected_inputs
+from fraud_platform.topology import STAGES, Topic
 
 HOLD_S = 120.0
 """After a start the banks and the stages get this long."""
@@ -101,7 +101,7 @@ def _decode(memory: str) -> dict[str, Still]:
 def _flow(scene: Scene) -> Flow:
     from fraud_platform.adapters import admin
 
-    inputs = _expected(scene)
+    inputs = expected_inputs(scene.settings, scene.instance)
     on = [stage for stage in STAGES.values() if stage.consumes and keeper(scene.instance, stage).is_on]
     committed = {stage.name: admin.committed_offsets(scene.settings, stage) for stage in on}
     ends = admin.end_offsets(scene.settings, dict.fromkeys([*inputs, *(t for stage in on for t in stage.reads)]))
@@ -116,13 +116,3 @@ def _left(
     reads: Sequence[Topic], committed: Mapping[tuple[Topic, int], int], ends: Mapping[tuple[Topic, int], int]
 ) -> int:
     return sum(max(0, end - committed.get(place, 0)) for place, end in ends.items() if place[0] in reads)
-
-
-def _expected(scene: Scene) -> list[Topic]:
-    """Inputs from outside that a stage reads; embedded Kafka gets them from the demo banks alone."""
-    embedded = read_endpoints(scene.settings.data_dir).get("KAFKA_BOOTSTRAP_SERVERS")
-    is_embedded = embedded is not None and embedded == scene.settings.kafka_bootstrap_servers
-    if is_embedded and not keeper(scene.instance, BANKS).is_on:
-        return []
-    read = {topic for stage in STAGES.values() for topic in stage.reads}
-    return [topic for topic, spec in TOPICS.items() if spec.external and topic in read]

@@ -27,7 +27,8 @@ def has_room(limits: Mapping[Topic, int], records: Mapping[Topic, int]) -> bool:
 def look(settings: Settings) -> bool:
     """Whether there is room now; yes while Kafka does not say, since then nothing can be sent either."""
     try:
-        limits = {topic: limit for topic, limit in admin.retention_bytes(settings, BANKS.writes).items() if limit >= 0}
+        sizes = admin.topic_numbers(settings, BANKS.writes, "retention.bytes")
+        limits = {topic: limit for topic, limit in sizes.items() if limit >= 0}
         if not limits:
             return True
         ends, begins = (of(settings, limits) for of in (admin.end_offsets, admin.begin_offsets))

@@ -1,0 +1,83 @@
+"""What became of the records of the last hour, from the ledger: pure."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from fraud_platform.core.ledger import Entry, records_read
+from fraud_platform.quality.verdict import Fact, Verdict
+from fraud_platform.topology import DEAD_LETTERED, Topic
+
+_DISCARDED = "discarded.evaluation:"
+LEAST = 10
+"""Fewer dead letters are a warning, whatever their share: one bad record of fifty is two percent."""
+MAX_VALUES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Records of one stage: read, and turned into dead letters."""
+
+    read: int
+    dead: int
+
+
+def fates(entries: Iterable[Entry]) -> dict[str, Fate]:
+    """Per stage what the entries say."""
+    read: Counter[str] = Counter()
+    dead: Counter[str] = Counter()
+    for entry in entries:
+        read[entry.stage] += records_read([entry])
+        dead[entry.stage] += entry.outcomes.get(DEAD_LETTERED, 0)
+    return {stage: Fate(count, dead[stage]) for stage, count in sorted(read.items())}
+
+
+def evaluations(entries: Iterable[Entry]) -> dict[str, int]:
+    """Transfers that were discarded, by the bank's own evaluation."""
+    found: Counter[str] = Counter()
+    for entry in entries:
+        for outcome, count in entry.outcomes.items():
+            if outcome.startswith(_DISCARDED):
+                found[outcome.removeprefix(_DISCARDED)] += count
+    return dict(found)
+
+
+def dead_letters_are_few(found: Mapping[str, Fate], *, percent: float) -> Verdict:
+    """Whether no stage has dead-lettered as much as `percent` of what it read."""
+    facts: dict[str, Fact] = {f"dead_letters_{stage}": fate.dead for stage, fate in found.items()}
+    shares = {stage: 100 * fate.dead / max(1, fate.read, fate.dead) for stage, fate in found.items() if fate.dead}
+    many = {stage: share for stage, share in shares.items() if share >= percent}
+    if not many:
+        total = sum(fate.dead for fate in found.values())
+        read = sum(fate.read for fate in found.values())
+        return Verdict(passed=True, description=f"{total:,} dead letters of {read:,} records read.", facts=facts)
+    said = ", ".join(f"{stage} {share:.2g} % ({found[stage].dead:,})" for stage, share in many.items())
+    return Verdict(
+        passed=False,
+        is_warning=all(found[stage].dead < LEAST for stage in many),
+        description=(
+            f"Dead letters of the last hour: {said}; {percent:g} % are allowed (FRAUD_ALERT_DEAD_LETTER_PERCENT). Their"
+            f" headers name the reason: `fraud-platform topic {Topic.DEAD_LETTERS} --envelope`; docs/bad-input.md."
+        ),
+        facts=facts,
+    )
+
+
+def evaluations_are_known(found: Mapping[str, int], known: Collection[str] | None) -> Verdict:
+    """Whether every discarded evaluation has been seen before; `known` None = nobody has looked yet."""
+    every = sorted({*found, *(known or ())})[:MAX_VALUES]
+    facts: dict[str, Fact] = {"values_seen": ",".join(every), "records_discarded": sum(found.values())}
+    fresh = sorted(found.keys() - set(known)) if known is not None else []
+    if not fresh:
+        names = ", ".join(f"{value} {count:,}" for value, count in sorted(found.items())) or "none"
+        return Verdict(passed=True, description=f"Discarded in the last hour, by evaluation: {names}.", facts=facts)
+    names = ", ".join(f"{value} ({found[value]:,})" for value in fresh)
+    return Verdict(
+        passed=False,
+        is_warning=True,
+        description=(
+            f"Banks send a new evaluation, and such transfers are discarded: {names}. Only `fraudulent` and"
+            " `unidentified` go on. Ask the bank what it means; a misspelt one must be mended there and sent again."
+        ),
+        facts=facts,
+    )

@@ -1,0 +1,78 @@
+"""Dead letters, and evaluations that nobody has seen before."""
+
+from collections.abc import Collection, Mapping
+
+import pytest
+
+from fraud_platform.core.ledger import Entry, InputRange
+from fraud_platform.quality.outcomes import (
+    Fate,
+    dead_letters_are_few,
+    evaluations,
+    evaluations_are_known,
+    fates,
+)
+from tests.quality.makers import NOW
+
+
+def entry(stage: str = "ingestion", **outcomes: int) -> Entry:
+    read = sum(outcomes.values())
+    named = {name.replace("discarded_", "discarded.evaluation:").replace("_", "-"): n for name, n in outcomes.items()}
+    return Entry(stage, f"{stage}.0", "r", "v", NOW, (InputRange("t", 0, 0, read, read),), named)
+
+
+def test_the_ledger_says_what_was_read_and_what_died() -> None:
+    found = fates([entry(dead_lettered=3, discarded_legal=7), entry(discarded_x=10), entry("lake", stored=5)])
+    assert found == {"ingestion": Fate(20, 3), "lake": Fate(5, 0)}
+
+
+def test_the_ledger_names_discarded_evaluations() -> None:
+    assert evaluations([entry(discarded_FRAUD=2), entry(discarded_FRAUD=1, stored=4)]) == {"FRAUD": 3}
+
+
+@pytest.mark.parametrize(
+    ("found", "passed", "is_warning"),
+    [
+        ({}, True, False),
+        ({"ingestion": Fate(0, 0)}, True, False),
+        ({"ingestion": Fate(1000, 9)}, True, False),
+        ({"ingestion": Fate(1000, 10)}, False, False),
+        ({"ingestion": Fate(50, 1)}, False, True),
+        ({"ingestion": Fate(10_000, 1), "lake": Fate(100, 50)}, False, False),
+    ],
+    ids=["nothing", "idle", "few", "many", "one of fifty", "in one stage"],
+)
+def test_dead_letters_are_few(found: Mapping[str, Fate], passed: bool, is_warning: bool) -> None:
+    verdict = dead_letters_are_few(found, percent=1.0)
+    assert (verdict.passed, verdict.is_warning) == (passed, is_warning)
+
+
+def test_many_dead_letters_name_the_stage_and_where_to_look() -> None:
+    verdict = dead_letters_are_few({"ingestion": Fate(1000, 25), "lake": Fate(9000, 1)}, percent=1.0)
+    assert "ingestion 2.5 % (25); 1 % are allowed" in verdict.description
+    assert "lake" not in verdict.description
+    assert "fraud-platform topic dead-letters --envelope" in verdict.description
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "passed"),
+    [
+        ({}, None, True),
+        ({"legitimate": 5}, None, True),
+        ({"legitimate": 5}, ["legitimate"], True),
+        ({}, ["legitimate"], True),
+        ({"FRAUD": 1}, ["legitimate"], False),
+        ({"FRAUD": 1}, [], False),
+    ],
+    ids=["nothing yet", "the first look", "as ever", "none now", "a new one", "the first ever"],
+)
+def test_a_new_evaluation_is_told(found: Mapping[str, int], known: Collection[str] | None, passed: bool) -> None:
+    verdict = evaluations_are_known(found, known)
+    assert verdict.passed is passed
+    assert verdict.is_warning is not passed
+
+
+def test_a_new_evaluation_is_named_counted_and_remembered() -> None:
+    verdict = evaluations_are_known({"FRAUD": 1200, "legitimate": 5}, ["legitimate", "test"])
+    assert "discarded: FRAUD (1,200)" in verdict.description
+    assert verdict.facts["values_seen"] == "FRAUD,legitimate,test"
