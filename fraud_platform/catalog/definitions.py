@@ -1,6 +1,7 @@
 """What Dagster shows of the catalog: an asset per table, a schedule, and a sensor for new hours."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -29,6 +30,8 @@ LATE_HOURS = 48
 """How far back the hourly tick looks for late objects: one listing or two for each of these hours."""
 SENSOR_INTERVAL_S = 60
 _PROBLEMS_SHOWN = 20
+FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2), warn_window=timedelta(minutes=35))
+"""The schedule crawls each 15 minutes."""
 
 
 class _Cursor(msgspec.Struct, frozen=True):
@@ -69,6 +72,7 @@ def _spec(table: LakeTable) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"glue", "athena"},
         owners=OWNERS,
+        freshness_policy=FRESH,
         metadata={"view": table.view},
     )
 

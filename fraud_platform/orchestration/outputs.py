@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,10 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import DAY_MS, TOPICS, Stage, Topic, writers_of
 
 OWNERS = ["team:fraud"]
+FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=6), warn_window=timedelta(minutes=30))
+"""A long run tells of its outputs every five minutes while records flow. By event time look the quality checks."""
+_NEED_NOT_FLOW = {Topic.LEDGER, Topic.DEAD_LETTERS, *(topic for topic, spec in TOPICS.items() if spec.external)}
+"""What comes from outside is never materialized."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,7 @@ def asset_spec(output: Output, *, group: str, deps: Sequence[dg.AssetKey] = ()) 
         group_name=group,
         kinds=set(output.kinds),
         owners=OWNERS,
+        freshness_policy=None if output.topic in _NEED_NOT_FLOW else FRESH,
         metadata={**_facts(output), **_columns(output)},
     )
 

@@ -126,6 +126,12 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     assert spec.group_name in {*STAGES, "accounting", "catalog", "curated"}
 
 
+@pytest.mark.parametrize("key", ASSETS)
+def test_what_the_platform_makes_steadily_has_a_freshness_policy(key: str) -> None:
+    spec = next(s for s in defs.resolve_all_asset_specs() if s.key.to_user_string() == key)
+    assert (spec.freshness_policy is None) is (key in EXTERNAL | {"kafka/ledger", "kafka/dead-letters"})
+
+
 def test_assets_with_a_schema_show_its_columns() -> None:
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     columns = {column.name for column in specs["s3/users"].metadata["dagster/column_schema"].columns}
