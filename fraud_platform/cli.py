@@ -104,6 +104,19 @@ def status(json: Annotated[bool, typer.Option("--json", help="One JSON object.")
 
 
 @app.command()
+def alerts(
+    test: Annotated[bool, typer.Option("--test", help="Send a test message through every channel.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show what is wrong now; exit 0 when nothing is."""
+    from fraud_platform.commands import alerts as commands
+
+    if test:
+        raise typer.Exit(commands.try_channels(_settings(), _console()))
+    raise typer.Exit(commands.alerts(_settings(), _console(), as_json=json))
+
+
+@app.command()
 def logs(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help="kafka, registry, mongod, dagster-code, ...")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,

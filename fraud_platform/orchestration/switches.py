@@ -49,6 +49,13 @@ class Switch:
         return state is not None and state.status is not InstigatorStatus.DECLARED_IN_CODE
 
     @property
+    def cursor(self) -> str:
+        """What the sensor remembers; empty before its first tick."""
+        state = self._state()
+        data = state.instigator_data if state else None
+        return (data.cursor or "") if isinstance(data, SensorInstigatorData) else ""
+
+    @property
     def last_words(self) -> str:
         """Why the sensor switched itself off; empty when it did not."""
         ticks = self.instance.get_ticks(self._origin().get_id(), self._empty().selector_id, limit=1)
