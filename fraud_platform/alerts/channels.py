@@ -72,6 +72,6 @@ def channels_of(settings: Settings) -> list[Channel]:
 
 
 def _level(message: Message) -> int:
-    if message.kind is Kind.RECOVERED:
-        return logging.INFO
-    return logging.ERROR if message.severity is Severity.ERROR else logging.WARNING
+    """Warnings at least: what comes below them, a process without handlers does not show."""
+    is_error = message.severity is Severity.ERROR and message.kind is not Kind.RECOVERED
+    return logging.ERROR if is_error else logging.WARNING

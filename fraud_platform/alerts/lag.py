@@ -8,6 +8,8 @@ from fraud_platform.alerts.sensor import Scene
 from fraud_platform.topology import STAGES
 
 HOLD_S = 120.0
+TIMEOUT_S = 3.0
+"""The keepers wait for the same few threads of Dagster's daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ def look(scene: Scene) -> Sight:
     """
     from fraud_platform.adapters import admin
 
-    found = {stage.name: admin.standing(scene.settings, stage) for stage in STAGES.values() if stage.consumes}
+    found = {
+        stage.name: admin.standing(scene.settings, stage, timeout_s=TIMEOUT_S)
+        for stage in STAGES.values()
+        if stage.consumes
+    }
     backlogs = {
         name: Backlog(sum(each.lag.values()), [f"{topic}/{number}" for topic, number in each.lost])
         for name, each in found.items()

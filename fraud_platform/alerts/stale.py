@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fraud_platform.alerts.lag import TIMEOUT_S
 from fraud_platform.alerts.problem import Problem, Severity, Sight
 from fraud_platform.alerts.sensor import Scene
 from fraud_platform.alerts.wording import duration
@@ -103,8 +104,9 @@ def _flow(scene: Scene) -> Flow:
 
     inputs = expected_inputs(scene.settings, scene.instance)
     on = [stage for stage in STAGES.values() if stage.consumes and keeper(scene.instance, stage).is_on]
-    committed = {stage.name: admin.committed_offsets(scene.settings, stage) for stage in on}
-    ends = admin.end_offsets(scene.settings, dict.fromkeys([*inputs, *(t for stage in on for t in stage.reads)]))
+    committed = {stage.name: admin.committed_offsets(scene.settings, stage, timeout_s=TIMEOUT_S) for stage in on}
+    topics = dict.fromkeys([*inputs, *(topic for stage in on for topic in stage.reads)])
+    ends = admin.end_offsets(scene.settings, topics, timeout_s=TIMEOUT_S)
     stages = {
         stage.name: (sum(committed[stage.name].values()), _left(stage.reads, committed[stage.name], ends))
         for stage in on

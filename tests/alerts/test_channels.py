@@ -251,7 +251,7 @@ def test_the_log_takes_everything(caplog: pytest.LogCaptureFixture) -> None:
     raised, over, dropped = caplog.records
     assert raised.levelno == logging.ERROR
     assert raised.getMessage() == ("ALERT lag:lake: lake is 120,000 records behind. Look at `fraud-platform status`.")
-    assert over.levelno == logging.INFO
+    assert over.levelno == logging.WARNING
     assert "1 earlier" in dropped.getMessage()
 
 

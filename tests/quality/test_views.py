@@ -1,0 +1,109 @@
+"""The readers behind the checks, on a real Kafka and a real registry."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from fraud_platform.quality import views
+from fraud_platform.quality.checks import GROUPS
+from fraud_platform.quality.definitions import asset_checks
+from fraud_platform.quality.drift import Mix
+from fraud_platform.settings import Settings
+from fraud_platform.topology import DOCUMENTS, LAKE, PROJECTION, Topic
+from tests.quality.test_outcomes import entry
+from tests.quality.topics import move, write, write_entries, write_rows
+from tests.rows import decision, result, user
+
+pytestmark = pytest.mark.services
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def filled(platform_settings: Settings) -> Settings:
+    """Results and users read half by the lake, decisions of two moods, two ledger entries, one of them old."""
+    settings = platform_settings
+    write_rows(settings, Topic.RESULT, [result("t-1"), result("t-2")], at=NOW - 3 * HOUR)
+    write_rows(settings, Topic.RESULT, [result("t-3")], at=NOW - 2 * HOUR)
+    write(settings, Topic.RESULT, [b"no Avro", None], at=NOW - HOUR)
+    write_rows(settings, Topic.USERS, [user("u-1")], at=NOW - HOUR, in_transaction=True)
+    for hours in (4, 12, 20):
+        rows = [decision(f"old-{hours}-{n}", decided_at=NOW) for n in range(10)]
+        write_rows(settings, Topic.DECISIONS, rows, at=NOW - hours * HOUR, partition=hours % 2)
+    blocked = [decision(f"new-{n}", decided_at=NOW, action="BLOCK") for n in range(7)]
+    write_rows(settings, Topic.DECISIONS, blocked, at=NOW - HOUR / 2)
+    old = entry(discarded_old=5)
+    fresh = entry(discarded_new=3)
+    dated = [type(each)(**{**_fields(each), "committed_at": at}) for each, at in ((old, NOW - 2 * HOUR), (fresh, NOW))]
+    write_entries(settings, dated)
+    move(settings, LAKE, fraudulent_transactions_result=2, users=1)
+    return settings
+
+
+def _fields(entry):
+    return {name: getattr(entry, name) for name in entry.__struct_fields__}
+
+
+def test_a_reader_stands_where_its_group_has_committed(filled: Settings) -> None:
+    lake, documents = views.readers(filled)[Topic.RESULT]
+    assert (lake.stage, lake.lag, lake.held, lake.behind_begin) == ("lake", 3, 5, 2)
+    assert lake.oldest_unread == NOW - 2 * HOUR
+    assert not lake.is_cut_by_size
+    assert (documents.stage, documents.lag, documents.oldest_unread) == ("documents", 5, NOW - 3 * HOUR)
+
+
+def test_a_marker_is_no_record_that_waits(filled: Settings) -> None:
+    lake, _ = views.readers(filled)[Topic.USERS]
+    assert (lake.lag, lake.oldest_unread) == (1, None)
+
+
+def test_a_place_beyond_the_topic_is_lost(filled: Settings) -> None:
+    move(filled, DOCUMENTS, decisions=10_000)
+    documents = views.readers(filled)[Topic.DECISIONS][1]
+    assert (documents.lost, documents.oldest_unread is None) == ([0], False)
+
+
+def test_retention_is_what_the_broker_says(filled: Settings) -> None:
+    found = views.retentions(filled, [Topic.RESULT, Topic.BANK_TRANSACTIONS])
+    assert found == {Topic.RESULT: None, Topic.BANK_TRANSACTIONS: 30 * 86400.0}
+
+
+def test_the_newest_event_counts_by_its_own_time(filled: Settings) -> None:
+    write(filled, Topic.FRAUDULENT, [b"x", b"y"], at=NOW - 5 * HOUR)
+    move(filled, PROJECTION, fraudulent_transactions=1)
+    found = views.newest(filled, [Topic.RESULT, Topic.BANK_TRANSACTIONS], [Topic.BANK_TRANSACTIONS])
+    assert (found[Topic.RESULT].at, found[Topic.RESULT].left) == (NOW - HOUR, 1)
+    assert found[Topic.BANK_TRANSACTIONS].at is None
+    assert (found[Topic.BANK_TRANSACTIONS].left, found[Topic.BANK_TRANSACTIONS].is_expected) == (None, True)
+
+
+def test_samples_are_rows_or_the_reason_why_not(filled: Settings) -> None:
+    found = views.samples(filled, [Topic.RESULT])[Topic.RESULT]
+    assert [each.row and each.row["TRANSACTION_ID"] for each in found] == ["t-1", "t-2", "t-3", None]
+    assert (found[3].fault, found[3].partition, found[3].offset) == ("invalid-avro", 0, 3)
+
+
+def test_the_ledger_is_read_for_an_hour_only(filled: Settings) -> None:
+    (found,) = views.last_hour(filled, now=NOW + HOUR / 2)
+    assert found.outcomes == {"discarded.evaluation:new": 3}
+
+
+def test_decisions_are_sampled_by_event_time(filled: Settings) -> None:
+    recent, usual = views.mixes(filled, now=NOW)
+    assert recent == Mix({"BLOCK": 7}, {"v1": 7})
+    assert usual == Mix({"ALLOW": 30}, {"v1": 30})
+
+
+def test_every_check_can_be_evaluated_on_a_real_platform(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fraud_platform.quality.checks.expected_inputs", lambda settings, instance: [])
+    checks = [asset_checks(group, settings=lambda: filled, clock=lambda: NOW) for group in GROUPS]
+    job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*checks))
+    defs = dg.Definitions(asset_checks=checks, jobs=[job], executor=dg.in_process_executor)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = defs.resolve_job_def("checks").execute_in_process(instance=instance)
+    failed = {f"{e.asset_key.path[-1]}:{e.check_name}" for e in done.get_asset_check_evaluations() if not e.passed}
+    assert "fraudulent-transactions-result:records_match_schema" in failed
+    assert "decisions:retention_leaves_time" in failed
+    assert len(done.get_asset_check_evaluations()) == sum(len(group.specs) for group in GROUPS)
