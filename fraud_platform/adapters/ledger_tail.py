@@ -41,10 +41,10 @@ def read_tail(
     entries: list[Entry] = []
     with TopicReader(settings, Topic.LEDGER, timeout_s=TIMEOUT_S) as reader:
         bounds = reader.bounds()
-        first = {} if positions.keys() >= bounds.keys() else reader.starts_at(since_ms)
-        # A topic that was made anew begins anew.
-        known = {p: at for p, at in positions.items() if p in bounds and bounds[p][0] <= at <= bounds[p][1]}
-        at = {p: known.get(p, first.get(p, low)) for p, (low, _) in bounds.items()}
+        # A place that is no longer in the topic, which was made anew or lost its beginning, says nothing.
+        at = {p: at for p, at in positions.items() if p in bounds and bounds[p][0] <= at <= bounds[p][1]}
+        if at.keys() != bounds.keys():
+            at = reader.starts_at(since_ms) | at
         ends = {p: end for p, (_, end) in bounds.items()}
         for record in reader.read(at, ends, stop=lambda: time.monotonic() > deadline or len(entries) >= limit):
             at[record.partition] = record.offset + 1

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import msgspec
 import pytest
 
 from fraud_platform.quality import views
@@ -29,21 +30,15 @@ def filled(platform_settings: Settings) -> Settings:
     write_rows(settings, Topic.RESULT, [result("t-3")], at=NOW - 2 * HOUR)
     write(settings, Topic.RESULT, [b"no Avro", None], at=NOW - HOUR)
     write_rows(settings, Topic.USERS, [user("u-1")], at=NOW - HOUR, in_transaction=True)
-    for hours in (4, 12, 20):
+    for hours in (21, 12, 4):
         rows = [decision(f"old-{hours}-{n}", decided_at=NOW) for n in range(10)]
         write_rows(settings, Topic.DECISIONS, rows, at=NOW - hours * HOUR, partition=hours % 2)
     blocked = [decision(f"new-{n}", decided_at=NOW, action="BLOCK") for n in range(7)]
     write_rows(settings, Topic.DECISIONS, blocked, at=NOW - HOUR / 2)
-    old = entry(discarded_old=5)
-    fresh = entry(discarded_new=3)
-    dated = [type(each)(**{**_fields(each), "committed_at": at}) for each, at in ((old, NOW - 2 * HOUR), (fresh, NOW))]
-    write_entries(settings, dated)
+    old = msgspec.structs.replace(entry(discarded_old=5), committed_at=NOW - 2 * HOUR)
+    write_entries(settings, [old, msgspec.structs.replace(entry(discarded_new=3), committed_at=NOW)])
     move(settings, LAKE, fraudulent_transactions_result=2, users=1)
     return settings
-
-
-def _fields(entry):
-    return {name: getattr(entry, name) for name in entry.__struct_fields__}
 
 
 def test_a_reader_stands_where_its_group_has_committed(filled: Settings) -> None:
@@ -98,6 +93,7 @@ def test_decisions_are_sampled_by_event_time(filled: Settings) -> None:
 
 def test_every_check_can_be_evaluated_on_a_real_platform(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fraud_platform.quality.checks.expected_inputs", lambda settings, instance: [])
+    move(filled, DOCUMENTS, decisions=10_000)
     checks = [asset_checks(group, settings=lambda: filled, clock=lambda: NOW) for group in GROUPS]
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*checks))
     defs = dg.Definitions(asset_checks=checks, jobs=[job], executor=dg.in_process_executor)
