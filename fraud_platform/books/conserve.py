@@ -1,0 +1,165 @@
+"""One look at the books: the ledger's own faults, and the equations between stages, taken while the flow goes on."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from fraud_platform.books.balance import (
+    ANYTHING,
+    DELIVERY,
+    NOTHING,
+    Crossing,
+    Span,
+    crossings,
+    offsets_off,
+    reader_stage,
+)
+from fraud_platform.books.book import Book, Look, stages_in_order
+from fraud_platform.books.finding import OUTCOMES, RANGES, Finding
+from fraud_platform.books.sources import Flow, Saved
+from fraud_platform.books.tally import BALANCE_KINDS, Chain, Leaf
+from fraud_platform.topology import STAGES, Topic
+
+COUNTED_AT_MOST = 200_000
+"""Offsets of a topic that wait for a reader and are still counted one by one; of more, bounds are known."""
+ATTEMPTS = 3
+"""Looks before a difference is believed: a commit's markers appear a moment apart."""
+
+
+class Conserved(msgspec.Struct, frozen=True):
+    """What one look found. `lag` in offsets per (stage, topic); `new` ledger records were read."""
+
+    look: Look
+    crossings: tuple[Crossing, ...]
+    lag: Mapping[tuple[str, str], int]
+    findings: tuple[Finding, ...]
+    new: int
+
+
+class _Counted(msgspec.Struct):
+    """Topics that the books count themselves, from their first look on."""
+
+    chains: list[Chain] = []
+
+
+class Conservation:
+    """Takes looks. `pause` waits a moment between two attempts."""
+
+    def __init__(
+        self, book: Book, flow: Flow, *, pause: Callable[[], None] = lambda: None, counted: int = COUNTED_AT_MOST
+    ) -> None:
+        self._book = book
+        self._flow = flow
+        self._pause = pause
+        self._counted_at_most = counted
+
+    def check(self) -> Conserved:
+        """Look until all balances, or `ATTEMPTS` times.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+            StoreUnavailable: the books' store does not.
+        """
+        new = 0
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._pause()
+            before = self._book.look()
+            committed = {name: self._flow.committed(STAGES[name]) for name in stages_in_order()}
+            measured, lag = self._crossings(before)
+            after = self._book.look()
+            new += before.new + after.new
+            found = [msgspec.structs.replace(each, written=Span(each.written.low, after.written(each.topic)))
+                     for each in measured]  # fmt: skip
+            off = offsets_off(before, after, committed)
+            off += [finding for each in found if (finding := each.finding()) is not None]
+            if not off:
+                break
+        self._remember(found, after)
+        leaves = self._book.faulty(after)
+        return Conserved(after, tuple(found), lag, (*ledger_findings(leaves), *off), new)
+
+    def _crossings(self, look: Look) -> tuple[list[Crossing], dict[tuple[str, str], int]]:
+        found: list[Crossing] = []
+        lag: dict[tuple[str, str], int] = {}
+        bounds: dict[Topic, dict[int, tuple[int, int]]] = {
+            topic: self._flow.bounds(topic) for topic in Topic if topic is not Topic.LEDGER
+        }
+        for topic, reader in crossings():
+            stage = reader_stage(reader)
+            if stage is None:
+                found.append(self._delivery(look, topic, bounds[topic]))
+            else:
+                found.append(self._crossing(look, topic, reader, bounds[topic]))
+        for name in stages_in_order():
+            ends = look.ends(name)
+            for topic in STAGES[name].reads:
+                places = bounds[topic].items()
+                lag[name, topic.value] = sum(
+                    max(0, end - ends.get((topic.value, p), begin)) for p, (begin, end) in places
+                )
+        return found, lag
+
+    def _crossing(self, look: Look, topic: Topic, reader: str, bounds: Mapping[int, tuple[int, int]]) -> Crossing:
+        ends = look.ends(reader)
+        starts = {p: ends.get((topic.value, p), begin) for p, (begin, _) in bounds.items()}
+        tops = {p: max(starts[p], end) for p, (_, end) in bounds.items()}
+        offsets = sum(tops[p] - starts[p] for p in tops)
+        if offsets <= self._counted_at_most:
+            waiting = sum(self._flow.count(topic, starts, tops).values()) if offsets else 0
+            span = Span(waiting, waiting)
+        else:
+            span = Span(0, offsets)
+        return Crossing(topic, reader, Span(look.written(topic), None), look.read(reader, topic), span,
+                        self._allowed(topic, reader, is_whole=look.is_whole))  # fmt: skip
+
+    def _delivery(self, look: Look, topic: Topic, bounds: Mapping[int, tuple[int, int]]) -> Crossing:
+        """Count what is new in a topic that no stage reads."""
+        name = self._book.note("counted", topic.value)
+        stored = self._book.store.get([name]).get(name)
+        known = {c.partition: c for c in (msgspec.convert(dict(stored), _Counted).chains if stored else [])}
+        is_whole = look.is_whole
+        for partition, (begin, end) in bounds.items():
+            chain = known.setdefault(partition, Chain(DELIVERY, topic.value, partition, begin, begin))
+            if begin > chain.end:  # records were gone before they were counted
+                chain.start = chain.end = begin
+            is_whole = is_whole and chain.start == 0
+            chain.count += self._flow.count(topic, {partition: chain.end}, {partition: end}).get(partition, 0)
+            chain.end = max(chain.end, end)
+        version = (0, sum(chain.end for chain in known.values()))
+        self._book.store.put([Saved(name, version, msgspec.to_builtins(_Counted(list(known.values()))))])
+        count = sum(chain.count for chain in known.values())
+        allowed = self._allowed(topic, DELIVERY, is_whole=is_whole)
+        return Crossing(topic, DELIVERY, Span(look.written(topic), None), count, Span(0, 0), allowed)
+
+    def _allowed(self, topic: Topic, reader: str, *, is_whole: bool) -> Span:
+        if is_whole:
+            return NOTHING
+        name = self._difference_note(topic, reader)
+        stored = self._book.store.get([name]).get(name)
+        return msgspec.convert(dict(stored), Span) if stored else ANYTHING
+
+    def _remember(self, found: Sequence[Crossing], look: Look) -> None:
+        """Books that were opened late know the difference of their opening better with each look."""
+        notes = []
+        for each in found:
+            known = each.difference.meet(each.allowed)
+            if each.allowed != NOTHING and known is not None and known != each.allowed:
+                name = self._difference_note(each.topic, each.reader)
+                notes.append(Saved(name, (0, look.version), msgspec.to_builtins(known)))
+        self._book.store.put(notes)
+
+    def _difference_note(self, topic: Topic, reader: str) -> str:
+        return self._book.note("opening", topic.value, reader)
+
+
+def ledger_findings(leaves: Sequence[Leaf]) -> list[Finding]:
+    """The faults of the ledger itself."""
+    found: list[Finding] = []
+    for leaf in leaves:
+        for fault in leaf.faults:
+            check = OUTCOMES if fault.kind in BALANCE_KINDS else RANGES
+            found.append(Finding(check, "ledger", what=fault.sentence()))
+        if leaf.more_faults:
+            found.append(Finding(RANGES, "ledger", what=f"{leaf.more_faults:,} more faults in the hour {leaf.hour}"))
+    return found

@@ -1,0 +1,309 @@
+"""Sums of the ledger, kept so that each entry is read once: a page per ledger partition, a leaf per hour of it.
+
+Both are versioned by the ledger offset up to which they account, so that whoever reads the same entries again,
+after a crash or beside another reader, changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from fraud_platform.core.ledger import Entry, InputRange
+from fraud_platform.topology import STAGES, Topic
+
+MAX_FAULTS = 50
+"""Kept in full per hour; more are counted."""
+SEALED_AFTER = timedelta(minutes=10)
+"""An hour is sealed when its partition holds an entry that is so much younger; a commit takes seconds."""
+KEPT = timedelta(days=30)
+"""How long a fault counts: as long as the ledger can show its entries."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One record of the ledger topic and where it lies; `entry` is None when nobody can read it.
+
+    Names of topics in the entry are those before the platform's prefix. `at` is the record's own time.
+    """
+
+    partition: int
+    offset: int
+    at: datetime
+    entry: Entry | None
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """An entry that does not add up, or does not follow the one before; `[start, end)` are input offsets."""
+
+    kind: str
+    ledger_partition: int
+    ledger_offset: int
+    stage: str = ""
+    topic: str = ""
+    partition: int = -1
+    start: int = 0
+    end: int = 0
+    detail: str = ""
+
+    def sentence(self) -> str:
+        """What is off, for a person."""
+        where = f"{self.stage}: " if self.stage else ""
+        what = _SENTENCES[self.kind].format(f=self, place=f"{self.topic}/{self.partition}")
+        return f"{where}{what} (ledger/{self.ledger_partition} at {self.ledger_offset})"
+
+
+GAP, OVERLAP, UNBALANCED, IMPOSSIBLE, UNREADABLE, UNKNOWN, GONE = (
+    "gap", "overlap", "unbalanced", "impossible", "unreadable", "unknown", "gone",
+)  # fmt: skip
+_SENTENCES = {
+    GAP: "{place} [{f.start}, {f.end}) is in no ledger entry",
+    OVERLAP: "{place} [{f.start}, {f.end}) was read more than once",
+    UNBALANCED: "{f.detail}",
+    IMPOSSIBLE: "{place} [{f.start}, {f.end}) {f.detail}",
+    UNREADABLE: "a ledger record cannot be read",
+    UNKNOWN: "{f.detail}",
+    GONE: "ledger records [{f.start}, {f.end}) were gone before they were read",
+}
+BALANCE_KINDS = frozenset({UNBALANCED, UNREADABLE, UNKNOWN})
+"""Faults of single entries; the others are of ranges."""
+
+
+class Chain(msgspec.Struct):
+    """Ranges of one input partition that follow each other: `[start, end)`, `count` records read in it."""
+
+    stage: str
+    topic: str
+    partition: int
+    start: int
+    end: int
+    count: int = 0
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """(stage, topic, partition)."""
+        return (self.stage, self.topic, self.partition)
+
+
+class Totals(msgspec.Struct):
+    """Sums over a stage's entries; `written` as the topology stated it when they were read."""
+
+    entries: int = 0
+    read: int = 0
+    outcomes: dict[str, int] = {}
+    written: dict[str, int] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Count one entry in.
+
+        Raises:
+            KeyError: the stage or an outcome is unknown.
+        """
+        stage = STAGES[entry.stage]
+        made = [(topic.value, n * count) for name, count in entry.outcomes.items()
+                for topic, n in stage.written_by(name).items()]  # fmt: skip
+        for topic, count in made:
+            self.written[topic] = self.written.get(topic, 0) + count
+        for name, count in entry.outcomes.items():
+            self.outcomes[name] = self.outcomes.get(name, 0) + count
+        self.entries += 1
+        self.read += sum(i.count for i in entry.inputs)
+
+    def merge(self, other: "Totals") -> None:
+        """Count another sum in."""
+        self.entries += other.entries
+        self.read += other.read
+        for mine, theirs in ((self.outcomes, other.outcomes), (self.written, other.written)):
+            for name, count in theirs.items():
+                mine[name] = mine.get(name, 0) + count
+
+
+class Leaf(msgspec.Struct):
+    """What the entries of one hour (UTC, of their commit) in one ledger partition add up to.
+
+    `upto` = ledger offset before which every entry of the hour is counted; `late` of them came after the seal.
+    """
+
+    hour: str
+    partition: int
+    upto: int = 0
+    sealed: bool = False
+    late: int = 0
+    stages: dict[str, Totals] = {}
+    faults: list[Fault] = []
+    more_faults: int = 0
+
+
+class Page(msgspec.Struct):
+    """What all entries of one ledger partition `[first, upto)` add up to.
+
+    `open` are the hours that are not sealed, `faulty` those that hold faults, `newest` the youngest commit.
+    """
+
+    partition: int
+    first: int
+    upto: int
+    newest: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    stages: dict[str, Totals] = {}
+    chains: list[Chain] = []
+    open: list[str] = []
+    faulty: list[str] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the page begins where the topic began."""
+        return self.first == 0
+
+
+class Tally:
+    """Counts lines of one ledger partition into its page and leaves; `load` finds an hour's stored leaf."""
+
+    def __init__(self, page: Page, load: Callable[[str], Leaf | None]) -> None:
+        self.page = page
+        self.leaves: dict[str, Leaf] = {}
+        """The leaves that changed, by hour."""
+        self._load = load
+        self._chains = {chain.place: chain for chain in page.chains}
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Count lines in; those that are counted already change nothing."""
+        for line in lines:
+            if line.offset >= self.page.upto:
+                self._add(line)
+                self.page.upto = line.offset + 1
+
+    def skip_to(self, offset: int) -> None:
+        """All before `offset` is read; what lies there are markers."""
+        self.page.upto = max(self.page.upto, offset)
+
+    def lost(self, begin: int, at: datetime) -> None:
+        """The topic begins at `begin` now, and what lay between was never read."""
+        if begin > self.page.upto:
+            fault = Fault(GONE, self.page.partition, self.page.upto, start=self.page.upto, end=begin)
+            leaf = self._leaf(at)
+            self._blame(leaf, [fault])
+            leaf.upto = max(leaf.upto, self.page.upto + 1)
+            self.page.upto = begin
+
+    def finish(self) -> tuple[Page, list[Leaf]]:
+        """The page and the leaves to store, leaves first; hours that are over are sealed."""
+        page = self.page
+        for hour in page.open:
+            if page.newest >= datetime.fromisoformat(hour) + timedelta(hours=1) + SEALED_AFTER:
+                leaf = self._leaf_of(hour)
+                leaf.sealed = True
+        page.open = [hour for hour in page.open if hour not in self.leaves or not self.leaves[hour].sealed]
+        page.faulty = [hour for hour in page.faulty if page.newest - datetime.fromisoformat(hour) <= KEPT]
+        page.chains = sorted(self._chains.values(), key=lambda chain: chain.place)
+        for leaf in self.leaves.values():
+            leaf.upto = max(leaf.upto, page.upto)
+        return page, list(self.leaves.values())
+
+    def _add(self, line: Line) -> None:
+        entry = line.entry
+        leaf = self._leaf(line.at if entry is None else entry.committed_at)
+        is_new = line.offset >= leaf.upto
+        faults = list(self._faults(line, entry))
+        self.page.newest = max(self.page.newest, line.at if entry is None else entry.committed_at)
+        if entry is not None:
+            self._count(self.page.stages, entry)
+            if is_new:
+                self._count(leaf.stages, entry)
+        if is_new:
+            leaf.late += leaf.sealed
+            self._blame(leaf, faults)
+            leaf.upto = line.offset + 1
+        elif faults:
+            self._note_faulty(leaf.hour)
+
+    def _count(self, stages: dict[str, Totals], entry: Entry) -> None:
+        if entry.stage in STAGES and not _strange_outcomes(entry):  # else a fault tells of it
+            stages.setdefault(entry.stage, Totals()).add(entry)
+
+    def _faults(self, line: Line, entry: Entry | None) -> Iterable[Fault]:
+        where = (line.partition, line.offset)
+        if entry is None:
+            return [Fault(UNREADABLE, *where)]
+        found: list[Fault] = []
+        read, accounted = sum(i.count for i in entry.inputs), sum(entry.outcomes.values())
+        if read != accounted:
+            detail = f"{read} records read, {accounted} accounted for"
+            found.append(Fault(UNBALANCED, *where, stage=entry.stage, detail=detail))
+        if unknown := _unknown(entry):
+            found.append(Fault(UNKNOWN, *where, stage=entry.stage, detail=unknown))
+        for i in entry.inputs:
+            found += self._follow(entry.stage, i, where)
+        return found
+
+    def _follow(self, stage: str, i: InputRange, where: tuple[int, int]) -> list[Fault]:
+        """Join the range to its chain; says what does not fit."""
+        found: list[Fault] = []
+
+        def blame(kind: str, start: int, end: int, detail: str = "") -> None:
+            found.append(Fault(kind, *where, stage, i.topic, i.partition, start, end, detail))
+
+        if i.end < i.start or not 0 <= i.count <= i.end - i.start:
+            blame(IMPOSSIBLE, i.start, i.end, f"cannot hold {i.count} records")
+        place = (stage, i.topic, i.partition)
+        chain = self._chains.setdefault(place, Chain(*place, i.start, i.start))
+        if i.start > chain.end:
+            blame(GAP, chain.end, i.start)
+        elif i.start <= chain.start and chain.start < chain.end:  # the stage begins again, and so does the sum
+            blame(OVERLAP, i.start, chain.end)
+            chain.start, chain.end, chain.count = i.start, i.start, 0
+        elif i.start < chain.end:
+            blame(OVERLAP, i.start, min(chain.end, max(i.end, i.start + 1)))
+        chain.end = max(chain.end, i.end)
+        chain.count += i.count
+        return found
+
+    def _blame(self, leaf: Leaf, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            self._note_faulty(leaf.hour)
+            if len(leaf.faults) < MAX_FAULTS:
+                leaf.faults.append(fault)
+            else:
+                leaf.more_faults += 1
+
+    def _note_faulty(self, hour: str) -> None:
+        if hour not in self.page.faulty:
+            self.page.faulty.append(hour)
+
+    def _leaf(self, at: datetime) -> Leaf:
+        hour = hour_name(at)
+        if hour not in self.leaves:
+            leaf = self._leaf_of(hour)
+            if not leaf.sealed and hour not in self.page.open:
+                self.page.open.append(hour)
+        return self.leaves[hour]
+
+    def _leaf_of(self, hour: str) -> Leaf:
+        if hour not in self.leaves:
+            self.leaves[hour] = self._load(hour) or Leaf(hour, self.page.partition)
+        return self.leaves[hour]
+
+
+def hour_name(at: datetime) -> str:
+    """The hour in which a time lies, as ISO 8601 in UTC."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0).isoformat()
+
+
+def sums(parts: Iterable[Mapping[str, Totals]]) -> dict[str, Totals]:
+    """Totals per stage over several pages or leaves."""
+    found: dict[str, Totals] = {}
+    for part in parts:
+        for stage, totals in part.items():
+            found.setdefault(stage, Totals(0, 0, {}, {})).merge(totals)
+    return found
+
+
+def _unknown(entry: Entry) -> str:
+    if entry.stage not in STAGES:
+        return "the topology knows no such stage"
+    if strange := _strange_outcomes(entry):
+        return f"the topology knows no outcome {', '.join(strange)}"
+    topics = {topic.value for topic in Topic}
+    return "" if all(i.topic in topics for i in entry.inputs) else "an input is no topic of ours"
+
+
+def _strange_outcomes(entry: Entry) -> list[str]:
+    return sorted({name.partition(":")[0] for name in entry.outcomes} - STAGES[entry.stage].outcomes.keys())

@@ -1,0 +1,294 @@
+"""The equations between stages, at rest and while the flow goes on; and what a look costs."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from fraud_platform.books.balance import DELIVERY, Span
+from fraud_platform.books.book import Book
+from fraud_platform.books.conserve import Conservation, Conserved
+from fraud_platform.books.finding import FLOW, OFFSETS, OUTCOMES, RANGES
+from fraud_platform.core.ledger import InputRange
+from fraud_platform.topology import Topic
+from tests.books.fakes import FakeFlow, FakeStore, whole_flow
+
+
+def check(flow: FakeFlow, store: FakeStore | None = None, **options: object) -> Conserved:
+    return Conservation(Book(flow, FakeStore() if store is None else store), flow, **options).check()
+
+
+def said(found: Conserved) -> list[tuple[str, str]]:
+    return [(each.check, each.sentence()) for each in found.findings]
+
+
+def test_a_flow_at_rest_balances() -> None:
+    found = check(whole_flow())
+    assert said(found) == []
+    assert all(each.difference == Span(0, 0) for each in found.crossings)
+
+
+def test_every_topic_is_compared_with_each_of_its_readers() -> None:
+    found = {(each.topic, each.reader): each.written.low for each in check(whole_flow()).crossings}
+    assert found == {
+        (Topic.FRAUDULENT, "projection"): 3,
+        (Topic.UNIDENTIFIED, "validation"): 6,
+        (Topic.RESULT, "lake"): 4,
+        (Topic.RESULT, "documents"): 4,
+        (Topic.USERS, "lake"): 8,
+        (Topic.USERS, "documents"): 8,
+        (Topic.DECISIONS, "lake"): 6,
+        (Topic.DECISIONS, "documents"): 6,
+        (Topic.DEAD_LETTERS, DELIVERY): 1,
+    }
+
+
+def test_what_waits_for_its_reader_is_counted_without_markers() -> None:
+    flow = whole_flow()
+    flow.send(Topic.BANK_TRANSACTIONS, 4)
+    flow.run("ingestion")
+    found = check(flow)
+    assert said(found) == []
+    (crossing,) = [each for each in found.crossings if each.topic is Topic.FRAUDULENT]
+    assert (crossing.written, crossing.read, crossing.waiting) == (Span(7, 7), 3, Span(4, 4))
+    assert found.lag["projection", Topic.FRAUDULENT] == 5
+
+
+def test_a_long_queue_is_bounded_by_its_offsets_and_not_read() -> None:
+    flow = whole_flow()
+    flow.send(Topic.BANK_TRANSACTIONS, 400)
+    flow.run("ingestion")
+    before = flow.counted
+    found = check(flow, counted=100)
+    assert said(found) == []
+    assert flow.counted - before == 1, "the dead letter alone"
+    (crossing,) = [each for each in found.crossings if each.topic is Topic.FRAUDULENT]
+    assert crossing.waiting == Span(0, 401)
+
+
+def test_a_record_that_vanished_on_its_way_is_named_with_topic_and_reader() -> None:
+    flow = whole_flow()
+    flow.send(Topic.BANK_TRANSACTIONS, 4)
+    flow.run("ingestion")
+    del flow.topics[Topic.FRAUDULENT][-2]
+    flow.run("projection")
+    ((name, sentence),) = said(check(flow))
+    assert name == FLOW
+    assert sentence == (
+        "projection: fraudulent-transactions: 1 missing: 7 written by ingestion, 6 read by projection, 0 waiting for it"
+    )
+
+
+def test_a_stranger_s_record_is_too_many() -> None:
+    flow = whole_flow()
+    flow.send(Topic.RESULT, 2)
+    assert [each for each, _ in said(check(flow))] == [FLOW, FLOW]
+    assert "2 too many: 4 written by projection and validation, 4 read by lake, 2 waiting" in said(check(flow))[0][1]
+
+
+def test_a_dead_letter_that_nobody_wrote_is_too_many() -> None:
+    flow = whole_flow()
+    flow.send(Topic.DEAD_LETTERS, 1)
+    ((name, sentence),) = said(check(flow))
+    assert name == FLOW
+    assert sentence.startswith("dead-letters: 1 too many: 1 written by ingestion and projection")
+
+
+def test_a_removed_ledger_entry_is_named_by_its_range_and_by_what_it_wrote() -> None:
+    flow = whole_flow()
+    for _ in range(2):
+        flow.send(Topic.BANK_TRANSACTIONS, 4)
+        flow.run("ingestion")
+    ingestion = flow.lines[1]
+    at = next(n for n, each in enumerate(ingestion) if each and each.inputs[0].start == 10)
+    ingestion[at] = None
+    found = said(check(flow))
+    assert (RANGES, "ledger: ingestion: bank-transactions/0 [10, 14) is in no ledger entry (ledger/1 at 6)") in found
+    assert [name for name, _ in found] == [RANGES, FLOW]
+    assert "4 too many: 7 written by ingestion" in found[1][1]
+
+
+def test_a_removed_last_entry_shows_at_the_group_s_offset() -> None:
+    flow = whole_flow()
+    del flow.lines[len("documents") % 2][-2:]
+    found = said(check(flow))
+    assert (
+        OFFSETS,
+        "documents: decisions/0: the group stands at 7, the ledger ends at 0",
+    ) in found
+
+
+def test_offsets_that_somebody_moved_are_named() -> None:
+    flow = whole_flow()
+    flow.offsets["projection"][Topic.FRAUDULENT, 0] = 2
+    assert said(check(flow)) == [
+        (OFFSETS, "projection: fraudulent-transactions/0: the group stands at 2, the ledger ends at 4")
+    ]
+    del flow.offsets["projection"]
+    assert said(check(flow)) == [
+        (OFFSETS, "projection: fraudulent-transactions/0: the group has no offset, the ledger ends at 4")
+    ]
+
+
+def test_an_entry_that_does_not_add_up_is_named() -> None:
+    flow = whole_flow()
+    last = flow.lines[0][-2]
+    inputs = (InputRange(Topic.FRAUDULENT, 0, 4, 4, 0),)
+    flow.enter(msgspec.structs.replace(last, stage="projection", inputs=inputs, outcomes={"accepted.projected": 1}))
+    assert said(check(flow))[0] == (
+        OUTCOMES, "ledger: projection: 0 records read, 1 accounted for (ledger/0 at 6)"
+    )  # fmt: skip
+
+
+def test_faults_stay_until_the_ledger_is_past_them() -> None:
+    flow, store = whole_flow(), FakeStore()
+    flow.enter(msgspec.structs.replace(flow.lines[0][0], inputs=(InputRange(Topic.FRAUDULENT, 0, 90, 90, 0),),
+                                       stage="projection", outcomes={}))  # fmt: skip
+    flow.offsets["projection"][Topic.FRAUDULENT, 0] = 90
+    assert [name for name, _ in said(check(flow, store))] == [RANGES]
+    assert [name for name, _ in said(check(flow, store))] == [RANGES]
+    flow.minutes = 31 * 24 * 60
+    flow.enter(msgspec.structs.replace(flow.lines[0][0], stage="projection", committed_at=flow.now, outcomes={},
+                                       inputs=(InputRange(Topic.FRAUDULENT, 0, 90, 90, 0),)))  # fmt: skip
+    assert said(check(flow, store)) == []
+
+
+class Busy(FakeFlow):
+    """Goes on while it is looked at: something happens at each question for offsets."""
+
+    def __init__(self, happens: Callable[["Busy"], None]) -> None:
+        super().__init__()
+        self.__dict__.update(whole_flow().__dict__)
+        self._happens = happens
+
+    def committed(self, stage: object) -> dict:
+        self._happens(self)
+        return super().committed(stage)
+
+
+def test_a_flow_that_goes_on_balances_within_what_it_wrote_meanwhile() -> None:
+    def happens(flow: Busy) -> None:
+        flow.send(Topic.BANK_TRANSACTIONS, 3)
+        for stage in ("ingestion", "projection", "lake"):
+            flow.run(stage)
+
+    found = check(Busy(happens))
+    assert said(found) == []
+    (crossing,) = [c for c in found.crossings if (c.topic, c.reader) == (Topic.RESULT, "lake")]
+    assert crossing.written == Span(4, 19)
+    assert crossing.read + (crossing.waiting.low or 0) == 19
+
+
+def test_a_difference_that_goes_away_is_not_believed() -> None:
+    flow, paused = whole_flow(), []
+    flow.send(Topic.RESULT, 1)
+
+    def pause() -> None:
+        paused.append(1)
+        del flow.topics[Topic.RESULT][-1]
+
+    assert said(check(flow, pause=pause)) == []
+    assert paused == [1]
+
+
+def test_a_difference_that_stays_is_told_after_three_looks() -> None:
+    flow, paused = whole_flow(), []
+    flow.send(Topic.RESULT, 1)
+    assert said(check(flow, pause=lambda: paused.append(1))) != []
+    assert paused == [1, 1]
+
+
+def test_a_second_look_reads_only_what_is_new() -> None:
+    flow, store = whole_flow(), FakeStore()
+    assert check(flow, store).new == 5
+    read = flow.read_lines
+    assert check(flow, store).new == 0
+    assert flow.read_lines == read
+    flow.send(Topic.BANK_TRANSACTIONS, 1)
+    flow.run("ingestion")
+    assert check(flow, store).new == 1
+
+
+def test_a_year_of_ledger_costs_a_look_no_more_than_a_day() -> None:
+    def cost(hours: int) -> int:
+        flow, store = whole_flow(), FakeStore()
+        for hour in range(hours):
+            flow.minutes = 60 * hour
+            flow.send(Topic.BANK_TRANSACTIONS, 1)
+            flow.run("ingestion")
+        check(flow, store)
+        flow.send(Topic.BANK_TRANSACTIONS, 1)
+        flow.run("ingestion")
+        before = flow.read_lines, store.asked
+        check(flow, store)
+        assert flow.read_lines - before[0] == 1
+        return store.asked - before[1]
+
+    assert cost(24) == cost(365 * 24)
+
+
+def test_a_lost_store_is_made_again_from_the_topic() -> None:
+    flow, store = whole_flow(), FakeStore()
+    first = check(flow, store)
+    store.clear()
+    again = check(flow, store)
+    assert again.look == msgspec.structs.replace(first.look)
+    assert said(again) == []
+
+
+def test_a_first_look_may_end_early_and_goes_on_where_it_was() -> None:
+    flow, store = whole_flow(), FakeStore()
+    ledger = flow.ledger
+
+    def breaks(starts, ends):
+        for number, line in enumerate(ledger(starts, ends)):
+            if number == 2:
+                raise ConnectionError
+            yield line
+
+    flow.ledger = breaks
+    with pytest.raises(ConnectionError):
+        Book(flow, store, checkpoint=1).look()
+    flow.ledger = ledger
+    flow.read_lines = 0
+    look = Book(flow, store, checkpoint=1).look()
+    assert flow.read_lines == 3
+    assert look.stages() == Book(whole_flow(), FakeStore()).look().stages()
+
+
+def test_a_topic_made_anew_opens_new_books() -> None:
+    flow, store = whole_flow(), FakeStore()
+    check(flow, store)
+    again = whole_flow()
+    again.name = "ledger-2"
+    assert check(again, store).new == 5
+    assert said(check(again, store)) == []
+
+
+def lose_the_beginning(flow: FakeFlow) -> None:
+    """Retention took the first entry of each ledger partition."""
+    for number in flow.lines:
+        flow.ledger_begins[number] = 2
+
+
+def test_books_that_are_opened_late_hold_the_difference_of_their_opening() -> None:
+    flow, store = whole_flow(), FakeStore()
+    flow.send(Topic.BANK_TRANSACTIONS, 4)
+    flow.run("ingestion")
+    lose_the_beginning(flow)
+    assert said(check(flow, store)) == []
+    flow.send(Topic.RESULT, 1)
+    found = said(check(flow, store))
+    assert [name for name, _ in found] == [FLOW, FLOW]
+    assert "1 too many" in found[0][1]
+
+
+def test_a_ledger_that_lost_unread_entries_says_so() -> None:
+    flow, store = whole_flow(), FakeStore()
+    check(flow, store)
+    flow.send(Topic.BANK_TRANSACTIONS, 4)
+    flow.run("ingestion")
+    flow.run("projection")
+    flow.ledger_begins[1] = len(flow.lines[1])
+    sentences = [sentence for name, sentence in said(check(flow, store)) if name == RANGES]
+    assert any("were gone before they were read" in sentence for sentence in sentences)
