@@ -230,6 +230,20 @@ def compact(
     raise typer.Exit(run(_settings(), full=full, console=_console()))
 
 
+@app.command()
+def books(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    ledger: Annotated[bool, typer.Option("--ledger", help="The ledger alone; no comparison of the stores.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget the sealed sums and read the ledger from its beginning.")
+    ] = False,
+) -> None:
+    """Say whether every record is accounted for and the stores hold what the topics hold; exit 0 when so."""
+    from fraud_platform.commands.books import books as examine
+
+    raise typer.Exit(examine(_settings(), _console(), as_json=json, ledger_only=ledger, rebuild=rebuild))
+
+
 # ----------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from fraud_platform.alerts import definitions as alerts
 from fraud_platform.banks import definitions as banks
+from fraud_platform.books import definitions as books
 from fraud_platform.catalog import definitions as catalog
 from fraud_platform.curated import definitions as curated
 from fraud_platform.documents import definitions as documents
@@ -29,6 +30,7 @@ defs = dg.Definitions.merge(
     accounting.defs,
     quality.defs,
     alerts.defs,
+    books.defs,
     # One after the other: two drains of one stage at once would take the slot from each other.
     dg.Definitions(executor=dg.in_process_executor),
 )

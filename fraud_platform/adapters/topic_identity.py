@@ -4,6 +4,8 @@ A sink that compares offsets would then let old rows win, or overwrite them in s
 id beside its data and refuses to go on when it changed.
 """
 
+from collections.abc import Sequence
+
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
@@ -11,7 +13,7 @@ from fraud_platform.adapters.kafka_config import client_config, open_client
 from fraud_platform.adapters.kafka_errors import is_forbidden, raise_for
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.settings import Settings
-from fraud_platform.topology import Stage
+from fraud_platform.topology import Stage, Topic
 
 TIMEOUT_S = 5.0
 
@@ -22,15 +24,20 @@ def topic_ids(settings: Settings, stage: Stage) -> dict[str, str]:
     Raises:
         BrokerUnavailable: the broker does not answer, or a topic does not exist (yet).
     """
-    names = [settings.naming.topic(topic) for topic in stage.reads]
+    return ids_of(settings, stage.reads, f"the topics that {stage.name} reads")
+
+
+def ids_of(settings: Settings, topics: Sequence[Topic], what: str) -> dict[str, str]:
+    """The Kafka id of each topic by its name on the broker; `what` names them in errors, which are as above."""
+    names = [settings.naming.topic(topic) for topic in topics]
     client = open_client(AdminClient, client_config(settings))
     try:
         futures = client.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)
         return {name: str(futures[name].result(timeout=2 * TIMEOUT_S).topic_id) for name in names}
     except (KafkaException, TimeoutError) as error:
         if isinstance(error, KafkaException) and is_forbidden(error.args[0]):
-            raise_for(error.args[0], f"describe the topics that {stage.name} reads")
-        raise BrokerUnavailable(f"Kafka does not describe the topics that {stage.name} reads.") from error
+            raise_for(error.args[0], f"describe {what}")
+        raise BrokerUnavailable(f"Kafka does not describe {what}.") from error
 
 
 def require_same(present: tuple[str, str], stored: tuple[str, str], *, store: str, way_out: str) -> None:

@@ -232,7 +232,7 @@ class Reconciliation:
             if groups is not None and bucket(row.id) not in groups:
                 continue
             if row.name not in ("", row.id):
-                off |= {row.id, row.name}
+                off |= {row.id, row.name} - {""}
                 continue
             expected = newest.pop(row.id, None)
             if due.is_on_its_way(row):

@@ -63,5 +63,5 @@ class BookStore(ABC):
         """Store each note unless the stored version is equal or higher; ids are distinct within a call."""
 
     @abstractmethod
-    def clear(self) -> None:
-        """Forget every note."""
+    def clear(self, prefix: str) -> None:
+        """Forget every note whose id starts with `prefix`."""

@@ -29,8 +29,8 @@ class FakeStore(BookStore):
             if note.id not in self.notes or note.version > self.notes[note.id].version:
                 self.notes[note.id] = note
 
-    def clear(self) -> None:
-        self.notes.clear()
+    def clear(self, prefix: str) -> None:
+        self.notes = {name: note for name, note in self.notes.items() if not name.startswith(prefix)}
 
 
 class FakeFlow(Flow):
