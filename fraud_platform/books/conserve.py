@@ -118,14 +118,16 @@ class Conservation:
         name = self._book.note("counted", topic.value)
         stored = self._book.store.get([name]).get(name)
         known = {c.partition: c for c in (msgspec.convert(dict(stored), _Counted).chains if stored else [])}
-        is_whole = look.is_whole
-        for partition, (begin, end) in bounds.items():
+        for partition, (begin, _) in bounds.items():
             chain = known.setdefault(partition, Chain(DELIVERY, topic.value, partition, begin, begin))
             if begin > chain.end:  # records were gone before they were counted
                 chain.start = chain.end = begin
-            is_whole = is_whole and chain.start == 0
-            chain.count += self._flow.count(topic, {partition: chain.end}, {partition: end}).get(partition, 0)
-            chain.end = max(chain.end, end)
+        new = {p: end for p, (_, end) in bounds.items() if known[p].end < end}
+        counts = self._flow.count(topic, {p: known[p].end for p in new}, new) if new else {}
+        for partition, end in new.items():
+            known[partition].count += counts.get(partition, 0)
+            known[partition].end = end
+        is_whole = look.is_whole and all(chain.start == 0 for chain in known.values())
         version = (0, sum(chain.end for chain in known.values()))
         self._book.store.put([Saved(name, version, msgspec.to_builtins(_Counted(list(known.values()))))])
         count = sum(chain.count for chain in known.values())

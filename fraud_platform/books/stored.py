@@ -157,7 +157,7 @@ class SqlRows(LakeRows):
         ids = self._table.ids
         for row in self._engine.ask(f"SELECT {names} FROM {table}{where}").rows:  # noqa: S608 - all of it quoted
             hour = f"dt={row['dt']}/hr={row['hr']}"
-            row_id = ":".join(str(row[each]) for each in ids)
+            row_id = ":".join(str(row[each] or "") for each in ids)
             fields = plain_fields(row)
             yield Row(row_id, _number(row["kafka_partition"]), _number(row["kafka_offset"]), hour, fields)
 
