@@ -237,11 +237,14 @@ def books(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Forget the sealed sums and read the ledger from its beginning.")
     ] = False,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Take what is off in the ledger and between stages as known from now on.")
+    ] = False,
 ) -> None:
     """Say whether every record is accounted for and the stores hold what the topics hold; exit 0 when so."""
     from fraud_platform.commands.books import books as examine
 
-    raise typer.Exit(examine(_settings(), _console(), as_json=json, ledger_only=ledger, rebuild=rebuild))
+    raise typer.Exit(examine(_settings(), _console(), as_json=json, ledger_only=ledger, rebuild=rebuild, settle=settle))
 
 
 # ----------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from fraud_platform.books.page import Leaf, Page, Totals, hour_name, sums
 from fraud_platform.books.sources import BookStore, Flow, Saved
-from fraud_platform.books.tally import Leaf, Page, Tally, Totals, hour_name, sums
+from fraud_platform.books.tally import Tally
 from fraud_platform.topology import STAGES, Topic
 
 CHECKPOINT = 50_000
@@ -93,7 +94,7 @@ class Book:
         page = _read(self.store.get([name]).get(name), Page) or Page(partition, begin, begin)
         if begin > page.upto:
             tally = self._tally(page)
-            tally.lost(begin, datetime.now(UTC))
+            tally.lost(begin)
             page = self._keep(tally)
         lines = self._flow.ledger({partition: page.upto}, {partition: end}) if page.upto < end else iter(())
         new = 0

@@ -1,6 +1,7 @@
 """One look at the books: the ledger's own faults, and the equations between stages, taken while the flow goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -16,8 +17,8 @@ from fraud_platform.books.balance import (
 )
 from fraud_platform.books.book import Book, Look, stages_in_order
 from fraud_platform.books.finding import OUTCOMES, RANGES, Finding
+from fraud_platform.books.page import BALANCE_KINDS, Chain, Leaf
 from fraud_platform.books.sources import Flow, Saved
-from fraud_platform.books.tally import BALANCE_KINDS, Chain, Leaf
 from fraud_platform.topology import STAGES, Topic
 
 COUNTED_AT_MOST = 200_000
@@ -40,6 +41,13 @@ class _Counted(msgspec.Struct):
     """Topics that the books count themselves, from their first look on."""
 
     chains: list[Chain] = []
+
+
+class _Opening(msgspec.Struct):
+    """What read + waiting - written may be, of a pair that a person has `settled` so many times."""
+
+    allowed: Span = ANYTHING
+    settled: int = 0
 
 
 class Conservation:
@@ -76,8 +84,23 @@ class Conservation:
             if not off:
                 break
         self._remember(found, after)
-        leaves = self._book.faulty(after)
-        return Conserved(after, tuple(found), lag, (*ledger_findings(leaves), *off), new)
+        ledger = ledger_findings(self._book.faulty(after), self._settled())
+        return Conserved(after, tuple(found), lag, (*ledger, *off), new)
+
+    def settle(self, found: Conserved) -> None:
+        """Take faults of the ledger and differences between stages, as they are in `found`, as known from now on."""
+        upto = {str(page.partition): page.upto for page in found.look.pages}
+        notes = [Saved(self._book.note("settled"), (0, found.look.version), upto)]
+        for each in found.crossings:
+            if each.finding() is not None:
+                count = self._opening(each.topic, each.reader).settled + 1
+                notes.append(self._opened(each, each.difference, count, found.look))
+        self._book.store.put(notes)
+
+    def _settled(self) -> Mapping[int, int]:
+        """Ledger offsets per partition below which faults are settled."""
+        name = self._book.note("settled")
+        return {int(partition): upto for partition, upto in self._book.store.get([name]).get(name, {}).items()}
 
     def _crossings(self, look: Look) -> tuple[list[Crossing], dict[tuple[str, str], int]]:
         found: list[Crossing] = []
@@ -135,11 +158,8 @@ class Conservation:
         return Crossing(topic, DELIVERY, Span(look.written(topic), None), count, Span(0, 0), allowed)
 
     def _allowed(self, topic: Topic, reader: str, *, is_whole: bool) -> Span:
-        if is_whole:
-            return NOTHING
-        name = self._difference_note(topic, reader)
-        stored = self._book.store.get([name]).get(name)
-        return msgspec.convert(dict(stored), Span) if stored else ANYTHING
+        opening = self._opening(topic, reader)
+        return NOTHING if is_whole and not opening.settled else opening.allowed
 
     def _remember(self, found: Sequence[Crossing], look: Look) -> None:
         """Books that were opened late know the difference of their opening better with each look."""
@@ -147,21 +167,28 @@ class Conservation:
         for each in found:
             known = each.difference.meet(each.allowed)
             if each.allowed != NOTHING and known is not None and known != each.allowed:
-                name = self._difference_note(each.topic, each.reader)
-                notes.append(Saved(name, (0, look.version), msgspec.to_builtins(known)))
+                settled = self._opening(each.topic, each.reader).settled
+                notes.append(self._opened(each, known, settled, look))
         self._book.store.put(notes)
 
-    def _difference_note(self, topic: Topic, reader: str) -> str:
-        return self._book.note("opening", topic.value, reader)
+    def _opening(self, topic: Topic, reader: str) -> "_Opening":
+        name = self._book.note("opening", topic.value, reader)
+        stored = self._book.store.get([name]).get(name)
+        return msgspec.convert(dict(stored), _Opening) if stored else _Opening()
+
+    def _opened(self, crossing: Crossing, allowed: Span, settled: int, look: Look) -> Saved:
+        name = self._book.note("opening", crossing.topic.value, crossing.reader)
+        return Saved(name, (settled, look.version), msgspec.to_builtins(_Opening(allowed, settled)))
 
 
-def ledger_findings(leaves: Sequence[Leaf]) -> list[Finding]:
-    """The faults of the ledger itself."""
+def ledger_findings(leaves: Sequence[Leaf], settled: Mapping[int, int] = MappingProxyType({})) -> list[Finding]:
+    """The faults of the ledger itself, but for those before the `settled` offset of their ledger partition."""
     found: list[Finding] = []
     for leaf in leaves:
-        for fault in leaf.faults:
+        known = settled.get(leaf.partition, 0)
+        for fault in (each for each in leaf.faults if each.ledger_offset >= known):
             check = OUTCOMES if fault.kind in BALANCE_KINDS else RANGES
             found.append(Finding(check, "ledger", what=fault.sentence()))
-        if leaf.more_faults:
+        if leaf.more_faults and leaf.upto > known:
             found.append(Finding(RANGES, "ledger", what=f"{leaf.more_faults:,} more faults in the hour {leaf.hour}"))
     return found

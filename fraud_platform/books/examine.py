@@ -14,11 +14,12 @@ from fraud_platform.books.book import Book, newest_hours, stages_in_order
 from fraud_platform.books.conserve import Conservation, Conserved
 from fraud_platform.books.finding import Finding
 from fraud_platform.books.kafka_flow import KafkaFlow
-from fraud_platform.books.reconcile import FULL_AT_MOST, LakeRows, Reconciled, Reconciliation
+from fraud_platform.books.page import Totals, sums
+from fraud_platform.books.reconcile import FULL_AT_MOST, Reconciled, Reconciliation
 from fraud_platform.books.report import Report, StageLine
 from fraud_platform.books.rows import Row
 from fraud_platform.books.stored import KafkaRows, MongoRows, SqlRows
-from fraud_platform.books.tally import Totals, sums
+from fraud_platform.books.stores import LakeRows
 from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.refresh import refresh
 from fraud_platform.catalog.tables import TABLES
@@ -35,12 +36,13 @@ LEDGER = "ledger"
 
 def examine(
     settings: Settings, *, ledger: bool = True, topics: Collection[Topic] = tuple(COLLECTIONS), rebuild: bool = False,
-    full_at_most: int = FULL_AT_MOST, pause: Callable[[], None] = lambda: time.sleep(PAUSE_S),
+    settle: bool = False, full_at_most: int = FULL_AT_MOST, pause: Callable[[], None] = lambda: time.sleep(PAUSE_S),
 ) -> Report:  # fmt: skip
     """Check the ledger and compare the stores of these result topics.
 
     A service that does not answer makes its part unknown. `rebuild` forgets the sealed sums and what the books
-    were opened with, and reads the ledger from its beginning.
+    were opened with, and reads the ledger from its beginning; `settle` takes what is off in the ledger and between
+    stages as known.
     """
     unknown: dict[str, str] = {}
     conserved: Conserved | None = None
@@ -48,7 +50,7 @@ def examine(
     reader = AvroReader(SchemaRegistry(settings))
     if ledger:
         try:
-            conserved, day = _conserved(settings, reader, rebuild=rebuild, pause=pause)
+            conserved, day = _conserved(settings, reader, rebuild=rebuild, settle=settle, pause=pause)
         except FraudPlatformError as error:
             unknown[LEDGER] = str(error)
     stores = list(_reconciled(settings, reader, topics, unknown, full_at_most)) if topics else []
@@ -56,14 +58,18 @@ def examine(
 
 
 def _conserved(
-    settings: Settings, reader: AvroReader, *, rebuild: bool, pause: Callable[[], None]
+    settings: Settings, reader: AvroReader, *, rebuild: bool, settle: bool, pause: Callable[[], None]
 ) -> tuple[Conserved, dict[str, Totals]]:
     flow = KafkaFlow(settings, reader)
     with _store(settings) as store:
         book = Book(flow, store)
         if rebuild:
             store.clear(book.note(""))
-        found = Conservation(book, flow, pause=pause).check()
+        conservation = Conservation(book, flow, pause=pause)
+        found = conservation.check()
+        if settle:
+            conservation.settle(found)
+            found = conservation.check()
         hours = newest_hours(found.look.newest, 24) if found.look.newest else []
         leaves = book.hours(found.look, hours)
     return found, sums(leaf.stages for each in leaves.values() for leaf in each)

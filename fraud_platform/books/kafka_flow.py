@@ -10,8 +10,8 @@ from fraud_platform.adapters.admin import begin_offsets, committed_offsets, end_
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.reader import Stored, TopicReader
 from fraud_platform.adapters.topic_identity import ids_of
+from fraud_platform.books.page import Line
 from fraud_platform.books.sources import Flow, Place
-from fraud_platform.books.tally import Line
 from fraud_platform.core.ledger import Entry, InputRange
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.settings import Settings

@@ -4,90 +4,21 @@ Small topics are compared by id. Of large ones the lake is summed by hour and Mo
 of hours and groups that differ are compared; so memory follows what differs and not what there is.
 """
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
 from fraud_platform.books.finding import STORES, Finding
-from fraud_platform.books.judge import Due, Offsets, judge_documents, judge_lake
+from fraud_platform.books.judge import Due, judge_documents, judge_lake
 from fraud_platform.books.rows import BUCKETS, Row, Sums, bucket, fingerprint
-from fraud_platform.topology import DOCUMENTS, LAKE, Topic
+from fraud_platform.books.stores import DocumentRows, LakeRows, TopicRows
+from fraud_platform.topology import DOCUMENTS, LAKE
 
 FULL_AT_MOST = 200_000
 """Records of a topic up to which all ids are held at once; measured in docs/books.md."""
 EXAMINED = 1000
 """Ids of one store that are looked at field by field; of more, the number is told."""
-
-
-class Cut(msgspec.Struct, frozen=True):
-    """The moment of the comparison: what the lake and MongoDB must hold by then."""
-
-    lake: Due
-    documents: Due
-
-    @property
-    def records(self) -> int:
-        """Offsets of the topic that are compared."""
-        dues = (self.lake, self.documents)
-        return max(sum(end - due.begins.get(p, 0) for p, end in due.ends.items()) for due in dues)
-
-
-class TopicRows(ABC):
-    """A result topic; raises as `Flow` does, and `RegistryUnavailable`."""
-
-    topic: Topic
-
-    @abstractmethod
-    def cut(self) -> Cut:
-        """What the sinks have committed by now; asked before any row is read."""
-
-    @abstractmethod
-    def rows(self) -> Iterator[Row]:
-        """Every record up to the cut that a sink can store."""
-
-    @abstractmethod
-    def tops(self) -> Offsets:
-        """Where each partition ends now."""
-
-    @abstractmethod
-    def dead(self, stage: str) -> Collection[tuple[int, int]]:
-        """Positions of the records that the stage has dead-lettered."""
-
-
-class LakeRows(ABC):
-    """The topic's rows in the lake, by SQL; raises as `QueryEngine.ask` does."""
-
-    name: str
-    without: frozenset[str] = frozenset()
-    """Fields that the engine cannot give as they are."""
-
-    @abstractmethod
-    def rows(self, hours: Collection[str] | None = None) -> Iterator[Row]:
-        """Every row, or those of some hours."""
-
-    @abstractmethod
-    def newest(self) -> Iterator[Row]:
-        """The newest row per id."""
-
-    @abstractmethod
-    def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
-        """Every row of these ids."""
-
-
-class DocumentRows(ABC):
-    """The topic's documents in MongoDB; raises `StoreUnavailable` and `ConfigurationError`."""
-
-    name: str
-
-    @abstractmethod
-    def rows(self) -> Iterator[Row]:
-        """Every document."""
-
-    @abstractmethod
-    def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
-        """Every document that has one of these as its `_id`, or in its fields."""
 
 
 class Reconciled(msgspec.Struct, frozen=True):

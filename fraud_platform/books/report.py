@@ -8,8 +8,8 @@ import msgspec
 
 from fraud_platform.books.balance import Crossing, text
 from fraud_platform.books.finding import NEXT, Finding
+from fraud_platform.books.page import Totals
 from fraud_platform.books.reconcile import Reconciled
-from fraud_platform.books.tally import Totals
 from fraud_platform.topology import DEAD_LETTERED
 
 SHOWN = 20

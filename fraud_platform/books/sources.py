@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from fraud_platform.books.tally import Line
+from fraud_platform.books.page import Line
 from fraud_platform.topology import Stage, Topic
 
 Place = tuple[Topic, int]

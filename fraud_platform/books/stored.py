@@ -9,8 +9,8 @@ from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.mongo_query import rows as documents
 from fraud_platform.adapters.reader import TopicReader, read_to_end
 from fraud_platform.books.judge import Due, Offsets
-from fraud_platform.books.reconcile import Cut, DocumentRows, LakeRows, TopicRows
 from fraud_platform.books.rows import Row, plain_fields
+from fraud_platform.books.stores import Cut, DocumentRows, LakeRows, TopicRows
 from fraud_platform.catalog.answer import QueryEngine
 from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import LakeTable

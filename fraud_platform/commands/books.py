@@ -11,12 +11,14 @@ from fraud_platform.books.report import Report, crossing_table, finding_lines, s
 from fraud_platform.settings import Settings
 
 
-def books(settings: Settings, console: Console, *, as_json: bool, ledger_only: bool, rebuild: bool) -> int:
+def books(
+    settings: Settings, console: Console, *, as_json: bool, ledger_only: bool, rebuild: bool, settle: bool
+) -> int:
     """Examine and print; the exit code is 0 when all was looked at and balances."""
     from fraud_platform.books.examine import examine
     from fraud_platform.documents.collections import COLLECTIONS
 
-    report = examine(settings, rebuild=rebuild, topics=() if ledger_only else tuple(COLLECTIONS))
+    report = examine(settings, rebuild=rebuild, settle=settle, topics=() if ledger_only else tuple(COLLECTIONS))
     show(report, console, as_json=as_json)
     return 0 if report.balances else 1
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from fraud_platform.books.tally import Line
+from fraud_platform.books.page import Line
 from fraud_platform.core.ledger import Entry, InputRange
 from fraud_platform.topology import Topic
 

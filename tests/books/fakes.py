@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from fraud_platform.books.page import Line
 from fraud_platform.books.sources import BookStore, Flow, Place, Saved
-from fraud_platform.books.tally import Line
 from fraud_platform.core.ledger import Entry, InputRange
 from fraud_platform.topology import STAGES, Stage, Topic
 from tests.books.entries import START

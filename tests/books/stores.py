@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from fraud_platform.books.judge import Due
-from fraud_platform.books.reconcile import Cut, DocumentRows, LakeRows, TopicRows
 from fraud_platform.books.rows import Row
+from fraud_platform.books.stores import Cut, DocumentRows, LakeRows, TopicRows
 from fraud_platform.topology import Topic
 
 OLD, HOUR, NEXT = "dt=2025-06-01/hr=00", "dt=2026-01-01/hr=00", "dt=2026-01-01/hr=01"

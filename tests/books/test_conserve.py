@@ -292,3 +292,44 @@ def test_a_ledger_that_lost_unread_entries_says_so() -> None:
     flow.ledger_begins[1] = len(flow.lines[1])
     sentences = [sentence for name, sentence in said(check(flow, store)) if name == RANGES]
     assert any("were gone before they were read" in sentence for sentence in sentences)
+
+
+def settled(flow: FakeFlow, store: FakeStore) -> None:
+    conservation = Conservation(Book(flow, store), flow)
+    conservation.settle(conservation.check())
+
+
+def test_what_a_person_has_settled_is_known_and_anything_more_is_not() -> None:
+    flow, store = whole_flow(), FakeStore()
+    flow.send(Topic.RESULT, 2)
+    settled(flow, store)
+    assert said(check(flow, store)) == []
+    flow.send(Topic.RESULT, 1)
+    assert ["1 too many" in sentence for _, sentence in said(check(flow, store))] == [True, True]
+    settled(flow, store)
+    assert said(check(flow, store)) == []
+    del flow.topics[Topic.RESULT][-1]
+    assert ["1 missing" in sentence for _, sentence in said(check(flow, store))] == [True, True]
+
+
+def test_settled_faults_of_the_ledger_are_told_no_more_but_later_ones_are() -> None:
+    flow, store = whole_flow(), FakeStore()
+
+    def jump(start: int) -> None:
+        inputs = (InputRange(Topic.FRAUDULENT, 0, start, start, 0),)
+        flow.enter(msgspec.structs.replace(flow.lines[0][0], stage="projection", inputs=inputs, outcomes={}))
+
+    jump(90)
+    settled(flow, store)
+    assert said(check(flow, store)) == []
+    jump(120)
+    ((name, sentence),) = said(check(flow, store))
+    assert name == RANGES
+    assert "[90, 120)" in sentence
+
+
+def test_settling_balanced_books_changes_nothing() -> None:
+    flow, store = whole_flow(), FakeStore()
+    settled(flow, store)
+    flow.send(Topic.RESULT, 1)
+    assert len(said(check(flow, store))) == 2

@@ -6,7 +6,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from fraud_platform.books.tally import MAX_FAULTS, Leaf, Line, Page, Tally, sums
+from fraud_platform.books.page import MAX_FAULTS, Leaf, Line, Page, sums
+from fraud_platform.books.tally import Tally
 from fraud_platform.core.ledger import Entry, InputRange
 from tests.books.entries import START, entry, lines
 
@@ -150,11 +151,18 @@ def test_a_late_entry_is_counted_in_its_hour_and_as_late() -> None:
     assert page.stages["projection"].read == 5
 
 
+def test_a_clock_that_is_years_ahead_seals_nothing() -> None:
+    wrong = entry(start=1, end=2, minutes=60 * 24 * 4000)
+    page, shelf = counted(*lines(entry(end=1)), Line(0, 2, START + timedelta(minutes=1), wrong))
+    assert page.newest == START + timedelta(minutes=61)
+    assert not shelf[START.isoformat()].sealed
+
+
 def test_ledger_records_that_were_gone_before_they_were_read_are_told() -> None:
     shelf = Shelf()
     page, _ = counted(*lines(entry(end=1)), shelf=shelf)
     tally = Tally(page, shelf.load)
-    tally.lost(40, START)
+    tally.lost(40)
     page = shelf.keep(tally)
     assert page.upto == 40
     assert [f.sentence() for f in shelf[START.isoformat()].faults] == [

@@ -170,7 +170,7 @@ def test_a_document_that_was_added_is_named(settings: Settings, mongo: MongoStor
 
 def test_the_command_s_exit_code_says_whether_the_books_balance(settings: Settings, mongo: MongoStore) -> None:
     console = Console(file=io.StringIO(), width=120)
-    options = {"as_json": False, "ledger_only": False, "rebuild": False}
+    options = {"as_json": False, "ledger_only": False, "rebuild": False, "settle": False}
     assert books(settings, console, **options) == 0
     gone = mongo._database["users"].find_one_and_delete({"_id": "u-1"})
     try:

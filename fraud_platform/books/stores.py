@@ -1,0 +1,79 @@
+"""What a comparison asks of a topic and of its stores."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+
+import msgspec
+
+from fraud_platform.books.judge import Due, Offsets
+from fraud_platform.books.rows import Row
+from fraud_platform.topology import Topic
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """The moment of the comparison: what the lake and MongoDB must hold by then."""
+
+    lake: Due
+    documents: Due
+
+    @property
+    def records(self) -> int:
+        """Offsets of the topic that are compared."""
+        dues = (self.lake, self.documents)
+        return max(sum(end - due.begins.get(p, 0) for p, end in due.ends.items()) for due in dues)
+
+
+class TopicRows(ABC):
+    """A result topic; raises as `Flow` does, and `RegistryUnavailable`."""
+
+    topic: Topic
+
+    @abstractmethod
+    def cut(self) -> Cut:
+        """What the sinks have committed by now; asked before any row is read."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Every record up to the cut that a sink can store."""
+
+    @abstractmethod
+    def tops(self) -> Offsets:
+        """Where each partition ends now."""
+
+    @abstractmethod
+    def dead(self, stage: str) -> Collection[tuple[int, int]]:
+        """Positions of the records that the stage has dead-lettered."""
+
+
+class LakeRows(ABC):
+    """The topic's rows in the lake, by SQL; raises as `QueryEngine.ask` does."""
+
+    name: str
+    without: frozenset[str] = frozenset()
+    """Fields that the engine cannot give as they are."""
+
+    @abstractmethod
+    def rows(self, hours: Collection[str] | None = None) -> Iterator[Row]:
+        """Every row, or those of some hours."""
+
+    @abstractmethod
+    def newest(self) -> Iterator[Row]:
+        """The newest row per id."""
+
+    @abstractmethod
+    def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
+        """Every row of these ids."""
+
+
+class DocumentRows(ABC):
+    """The topic's documents in MongoDB; raises `StoreUnavailable` and `ConfigurationError`."""
+
+    name: str
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Every document."""
+
+    @abstractmethod
+    def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
+        """Every document that has one of these as its `_id`, or in its fields."""
