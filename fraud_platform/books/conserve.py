@@ -1,6 +1,7 @@
 """One look at the books: the ledger's own faults, and the equations between stages, taken while the flow goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from types import MappingProxyType
 
 import msgspec
@@ -25,6 +26,8 @@ COUNTED_AT_MOST = 200_000
 """Offsets of a topic that wait for a reader and are still counted one by one; of more, bounds are known."""
 ATTEMPTS = 3
 """Looks before a difference is believed: a commit's markers appear a moment apart."""
+PATIENT_ATTEMPTS = 16
+"""Looks while a transaction is open: a dead slot's hides what others commit, for 30 s at most."""
 
 
 class Conserved(msgspec.Struct, frozen=True):
@@ -62,16 +65,14 @@ class Conservation:
         self._counted_at_most = counted
 
     def check(self) -> Conserved:
-        """Look until all balances, or `ATTEMPTS` times.
+        """Look until all balances, or until a difference is believed.
 
         Raises:
             BrokerUnavailable: Kafka does not answer.
             StoreUnavailable: the books' store does not.
         """
         new = 0
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._pause()
+        for attempt in count(1):
             before = self._book.look()
             committed = {name: self._flow.committed(STAGES[name]) for name in stages_in_order()}
             measured, lag = self._crossings(before)
@@ -81,8 +82,9 @@ class Conservation:
                      for each in measured]  # fmt: skip
             off = offsets_off(before, after, committed)
             off += [finding for each in found if (finding := each.finding()) is not None]
-            if not off:
+            if not off or attempt >= PATIENT_ATTEMPTS or (attempt >= ATTEMPTS and not self._flow.is_open()):
                 break
+            self._pause()
         self._remember(found, after)
         ledger = ledger_findings(self._book.faulty(after), self._settled())
         return Conserved(after, tuple(found), lag, (*ledger, *off), new)
@@ -93,8 +95,8 @@ class Conservation:
         notes = [Saved(self._book.note("settled"), (0, found.look.version), upto)]
         for each in found.crossings:
             if each.finding() is not None:
-                count = self._opening(each.topic, each.reader).settled + 1
-                notes.append(self._opened(each, each.difference, count, found.look))
+                times = self._opening(each.topic, each.reader).settled + 1
+                notes.append(self._opened(each, each.difference, times, found.look))
         self._book.store.put(notes)
 
     def _settled(self) -> Mapping[int, int]:
@@ -153,9 +155,9 @@ class Conservation:
         is_whole = look.is_whole and all(chain.start == 0 for chain in known.values())
         version = (0, sum(chain.end for chain in known.values()))
         self._book.store.put([Saved(name, version, msgspec.to_builtins(_Counted(list(known.values()))))])
-        count = sum(chain.count for chain in known.values())
+        total = sum(chain.count for chain in known.values())
         allowed = self._allowed(topic, DELIVERY, is_whole=is_whole)
-        return Crossing(topic, DELIVERY, Span(look.written(topic), None), count, Span(0, 0), allowed)
+        return Crossing(topic, DELIVERY, Span(look.written(topic), None), total, Span(0, 0), allowed)
 
     def _allowed(self, topic: Topic, reader: str, *, is_whole: bool) -> Span:
         opening = self._opening(topic, reader)

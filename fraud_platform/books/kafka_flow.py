@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from fraud_platform.adapters.admin import begin_offsets, committed_offsets, end_offsets
+from fraud_platform.adapters.admin import begin_offsets, committed_offsets, end_offsets, open_transactions
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.reader import Stored, TopicReader
 from fraud_platform.adapters.topic_identity import ids_of
@@ -48,6 +48,10 @@ class KafkaFlow(Flow):
             for record in reader.read(starts, ends):
                 found[record.partition] += 1
         return {partition: found[partition] for partition in starts}
+
+    def is_open(self) -> bool:
+        """See `Flow.is_open`."""
+        return bool(open_transactions(self._settings))
 
     def committed(self, stage: Stage) -> dict[Place, int]:
         """See `Flow.committed`."""

@@ -36,6 +36,10 @@ class Flow(ABC):
         """How many records, markers apart, lie in `[start, end)` of each partition."""
 
     @abstractmethod
+    def is_open(self) -> bool:
+        """Whether a transaction is open somewhere, behind which committed records lie hidden."""
+
+    @abstractmethod
     def committed(self, stage: Stage) -> dict[Place, int]:
         """The group's committed offsets; partitions without one are left out."""
 

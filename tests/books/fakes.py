@@ -46,6 +46,7 @@ class FakeFlow(Flow):
         self.minutes = 0.0
         self.read_lines = 0
         self.counted = 0
+        self.open_for = 0
 
     # What the platform does
 
@@ -104,6 +105,9 @@ class FakeFlow(Flow):
         found = {p: sum(each is not MARKER for each in self.topics[topic][starts[p] : ends[p]]) for p in starts}
         self.counted += sum(found.values())
         return found
+
+    def is_open(self) -> bool:
+        return self.open_for > 0
 
     def committed(self, stage: Stage) -> dict[Place, int]:
         return dict(self.offsets.get(stage.name, {}))

@@ -198,6 +198,31 @@ def test_a_difference_that_stays_is_told_after_three_looks() -> None:
     assert paused == [1, 1]
 
 
+def test_behind_an_open_transaction_a_difference_is_not_believed_before_its_end() -> None:
+    """A dead slot's transaction hides what other slots commit; it ends by itself."""
+    flow, paused = whole_flow(), []
+    hidden = flow.lines[1][-2:]
+    del flow.lines[1][-2:]
+    flow.open_for = 1
+
+    def pause() -> None:
+        paused.append(1)
+        if len(paused) == 9:
+            flow.lines[1] += hidden
+            flow.open_for = 0
+
+    assert said(check(flow, pause=pause)) == []
+    assert len(paused) == 9
+
+
+def test_a_transaction_that_never_ends_does_not_hold_up_the_books() -> None:
+    flow, paused = whole_flow(), []
+    flow.open_for = 1
+    flow.send(Topic.RESULT, 1)
+    assert said(check(flow, pause=lambda: paused.append(1))) != []
+    assert len(paused) == 15
+
+
 def test_a_second_look_reads_only_what_is_new() -> None:
     flow, store = whole_flow(), FakeStore()
     assert check(flow, store).new == 5

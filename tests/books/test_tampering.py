@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from tests.catalog.objects import put
 from tests.failure.plain import Row, Topics
 from tests.failure.slots import where_of
 from tests.result_topics import send
-from tests.rows import result
+from tests.rows import decision, result, user
 from tests.stages.flow import rows
 from tests.stages.flow import send as send_pairs
 
@@ -189,6 +190,32 @@ def test_a_lake_that_is_away_leaves_the_rest_known(settings: Settings) -> None:
     assert "Glue does not answer" in report.unknown["s3/fraudulent-transactions-result"]
     assert [each.store for each in report.stores] == ["mongodb/transactions"]
     assert not report.balances
+
+
+HIT = {
+    "rule_id": "large-amount", "criterion": "HIGH_TRANSACTION_AMOUNT", "observed": "5", "limit": "1", "window": None,
+    "contributing_count": 1, "late": False, "action": "BLOCK",
+}  # fmt: skip
+
+
+def test_values_of_every_kind_are_equal_in_the_topic_and_both_stores(
+    lake_endpoints: dict[str, str], tmp_path: Path, limit: int
+) -> None:
+    made = own_settings(lake_endpoints, tmp_path)
+    ensure_topics(made)
+    amounts = ["0", "0.000000001", "99999999999999999999.999999999", "1E+3"]
+    send(made, Topic.RESULT, [result(f"t-{n}", AMOUNT=Decimal(each)) for n, each in enumerate(amounts)])
+    send(made, Topic.RESULT, [result("o'x", STATUS=None, SENDER_BANK="Ünïcode \U0001f3e6 '\n")])
+    send(made, Topic.USERS, [user("u-1", WEBSITE=None), user("u-2", WEBSITE=[]), user("u-3", WEBSITE=["a", "b"])])
+    moment = datetime(2026, 1, 1, 12, 0, 0, 123000, tzinfo=UTC)
+    doubt = [{"rule_id": "watch", "reason": "no account"}]
+    send(made, Topic.DECISIONS, [decision("t-1", action="BLOCK", hits=[HIT, HIT | {"window": "PT1H"}],
+                                          decided_at=moment), decision("t-2", not_evaluable=doubt)])  # fmt: skip
+    for stage in (LAKE, DOCUMENTS):
+        drain(made, stage)
+    report = look(made, ledger=False, full_at_most=limit)
+    assert said(report) == []
+    assert [each.records > 0 for each in report.stores] == [True] * 6
 
 
 # What follows damages the topics for good -----------------------------------------------------------
