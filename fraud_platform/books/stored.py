@@ -148,7 +148,7 @@ class SqlRows(LakeRows):
         name = " || ':' || ".join(quoted(each) for each in self._table.ids)
         for some in _chunks(ids):
             texts = ", ".join(_literal(each) for each in some)
-            yield from self._select(self._table.name, f" WHERE {name} IN ({texts})")
+            yield from self._select(self._table.name, f" WHERE ({name}) IN ({texts})")
 
     def _select(self, table: str, where: str) -> Iterator[Row]:
         if not self._is_there:

@@ -1,5 +1,6 @@
 """`fraud-platform books`: whether every record is accounted for, on one page."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -18,7 +19,9 @@ def books(
     from fraud_platform.books.examine import examine
     from fraud_platform.documents.collections import COLLECTIONS
 
-    report = examine(settings, rebuild=rebuild, settle=settle, topics=() if ledger_only else tuple(COLLECTIONS))
+    topics = () if ledger_only else tuple(COLLECTIONS)
+    with nullcontext() if as_json else console.status("Looking at the books ..."):
+        report = examine(settings, rebuild=rebuild, settle=settle, topics=topics)
     show(report, console, as_json=as_json)
     return 0 if report.balances else 1
 

@@ -83,7 +83,7 @@ def test_ids_are_quoted_and_made_as_mongodb_s() -> None:
     engine = Engine()
     first(rows(Topic.DECISIONS, engine).by_ids(["validation:o'x", "validation:t-2"]))
     assert engine.asked[0].endswith(
-        """ WHERE "stage" || ':' || "transaction_id" IN ('validation:o''x', 'validation:t-2')"""
+        """ WHERE ("stage" || ':' || "transaction_id") IN ('validation:o''x', 'validation:t-2')"""
     )
 
 
