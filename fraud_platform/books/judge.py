@@ -107,6 +107,7 @@ def _altered(
 ) -> list[Finding]:  # fmt: skip
     names = {name for each in stored for name in differing(row.fields, each.fields, without)}
     names |= {"id"} if any(each.id != row_id for each in stored) else set()
+    names |= {"dt, hr"} if any(each.hour not in ("", row.hour) for each in stored) else set()
     return [
         Finding(STORES, store, what=f"{ALTERED} ({row.partition}/{row.offset})", id=row_id, field=name)
         for name in sorted(names)

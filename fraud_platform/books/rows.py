@@ -69,10 +69,10 @@ def _marked(value: Any) -> str:
     return f"{type(value).__name__}:{value}"
 
 
-def fingerprint(row: Row, *, without: frozenset[str] = frozenset()) -> int:
-    """128 bits of id, position and fields."""
+def fingerprint(row: Row, *, without: frozenset[str] = frozenset(), place: str = "") -> int:
+    """128 bits of id, position and fields, and of the row's `place` in its store if that matters."""
     fields = [(name, row.fields[name]) for name in sorted(row.fields) if name not in without]
-    text = msgspec.json.encode((row.id, row.partition, row.offset, fields), order="deterministic")
+    text = msgspec.json.encode((row.id, row.partition, row.offset, place, fields), order="deterministic")
     return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest())
 
 

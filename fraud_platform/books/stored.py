@@ -82,7 +82,9 @@ class KafkaRows(TopicRows):
         for record in read_to_end(self._settings, Topic.DEAD_LETTERS):
             headers = dict(record.headers)
             if (headers.get("stage"), headers.get("topic")) == wanted:
-                found.add((int(headers["partition"] or b"-1"), int(headers["offset"] or b"-1")))
+                place = [headers.get(name) or b"" for name in ("partition", "offset")]
+                if all(part.isdigit() for part in place):  # else it is none of ours
+                    found.add((int(place[0]), int(place[1])))
         return found
 
 

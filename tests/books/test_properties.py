@@ -115,8 +115,4 @@ def test_both_ways_to_compare_name_the_same_rows(made: list[tuple[int, int, bool
         found = Reconciliation(FakeTopic(rows), lake, documents, full_at_most=limit)
         named = {("lake", finding.id) for finding in found.lake().findings if finding.id}
         named |= {("documents", finding.id) for finding in found.documents().findings}
-        if limit == 1000:
-            assert named == expected
-        else:
-            assert named <= expected
-            assert bool(named) == bool(expected)
+        assert named == expected

@@ -8,7 +8,7 @@ import pytest
 from fraud_platform.books import reconcile
 from fraud_platform.books.reconcile import Reconciled, Reconciliation
 from fraud_platform.books.rows import Row
-from tests.books.stores import HOUR, OLD, FakeDocuments, FakeLake, FakeTopic, index, later_version, row
+from tests.books.stores import HOUR, NEXT, OLD, FakeDocuments, FakeLake, FakeTopic, index, later_version, row
 
 ALL, SUMS = 1000, 20
 """Limits under which the hundred rows count as few, and as many."""
@@ -75,6 +75,10 @@ def rename_a_lake_row(stores: Stores) -> None:
     stores.lake.all[7] = msgspec.structs.replace(stores.lake.all[7], id="t-other")
 
 
+def move_a_lake_row_to_another_hour(stores: Stores) -> None:
+    stores.lake.all[7] = msgspec.structs.replace(stores.lake.all[7], hour=NEXT)
+
+
 def lose_a_document(stores: Stores) -> None:
     del stores.documents.all[7]
 
@@ -128,6 +132,7 @@ DAMAGE: dict[Callable[[Stores], None], list[str]] = {
         "s3/results t-7: missing (3/1 in dt=2026-01-01/hr=00)",
         "s3/results t-other: extra (3/1 in dt=2026-01-01/hr=00)",
     ],
+    move_a_lake_row_to_another_hour: ["s3/results t-7: altered (3/1), field dt, hr"],
     lose_a_document: ["mongodb/transactions t-7: missing (3/1 in dt=2026-01-01/hr=00)"],
     alter_a_document: [
         "mongodb/transactions t-7: altered (3/1), field added",
@@ -240,8 +245,38 @@ def test_of_very_many_differences_some_are_named_and_the_rest_is_counted(
     lake, _ = stores.compare(limit)
     assert len({finding.id for finding in lake.findings if finding.id}) == 10
     assert lake.findings[-1].what.endswith("more ids differ")
-    if limit == SUMS:
-        assert lake.findings[0].what == "differs in dt=2026-01-01/hr=00, too much to look at by id"
+    assert lake.findings[-1].what == "90 more ids differ"
+
+
+def test_of_far_too_many_differences_not_every_part_is_searched(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "EXAMINED", 10)
+    monkeypatch.setattr(reconcile, "ENOUGH", 20)
+    stores.lake.all.clear()
+    assert stores.compare(SUMS)[0].findings[-1].what == "at least 31 more ids differ"
+
+
+@modes
+def test_a_sink_that_refused_very_many_records_is_excused_for_all_of_them(
+    stores: Stores, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "EXAMINED", 10)
+    for store in (stores.lake, stores.documents):
+        store.all = [each for each in store.all if each.partition != 1]
+    refused = {each.position for each in stores.topic.all if each.partition == 1}
+    stores.topic.letters = {"lake": refused, "documents": refused}
+    assert stores.said(limit) == []
+
+
+@modes
+def test_a_lively_store_is_compared_without_false_alarm(stores: Stores, limit: int) -> None:
+    """While it is read, every id gets a newer version in MongoDB, and none in the lake yet."""
+    stores.documents.all = [
+        msgspec.structs.replace(each, offset=500 + n, fields={"new": 1}) for n, each in enumerate(stores.documents.all)
+    ]
+    stores.topic.later = dict.fromkeys(range(4), 10_000)
+    assert stores.said(limit) == []
 
 
 def test_large_topics_that_balance_are_read_twice_and_no_id_is_kept(stores: Stores) -> None:

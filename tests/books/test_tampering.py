@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -62,7 +63,7 @@ def mongo(settings: Settings) -> Iterator[MongoStore]:
 
 
 def look(settings: Settings, **options: object) -> Report:
-    return examine(settings, pause=lambda: None, **options)
+    return examine(settings, pause=lambda: time.sleep(1), **options)
 
 
 def said(report: Report) -> list[str]:
