@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from bson.decimal128 import Decimal128
 from confluent_kafka import TopicPartition
@@ -17,6 +18,8 @@ from rich.console import Console
 from fraud_platform.adapters.admin import ensure_topics
 from fraud_platform.adapters.lake_reader import S3LakeReader
 from fraud_platform.adapters.mongo import MongoStore
+from fraud_platform.books.definitions import books as books_job
+from fraud_platform.books.definitions import check_books, checked
 from fraud_platform.books.examine import examine
 from fraud_platform.books.finding import FLOW, RANGES, STORES
 from fraud_platform.books.report import Report
@@ -182,6 +185,21 @@ def test_the_command_s_exit_code_says_whether_the_books_balance(settings: Settin
     page = console.file.getvalue()  # type: ignore[attr-defined]
     assert page.startswith("The books balance.")
     assert "mongodb/users u-1: missing" in page
+
+
+def test_the_asset_check_of_the_store_fails_by_name_and_its_neighbours_pass(
+    settings: Settings, mongo: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked, "__kwdefaults__", {"settings": lambda: settings})
+    job = dg.Definitions(asset_checks=[check_books], jobs=[books_job]).resolve_job_def("books")
+    gone = mongo._database["transactions"].find_one_and_delete({"_id": "t-9"})
+    try:
+        done = job.execute_in_process()
+    finally:
+        mongo._database["transactions"].insert_one(gone)
+    failed = [each for each in done.get_asset_check_evaluations() if not each.passed]
+    assert [each.asset_key.path for each in failed] == [["mongodb", "transactions"]]
+    assert "mongodb/transactions t-9: missing" in (failed[0].description or "")
 
 
 def test_a_lake_that_is_away_leaves_the_rest_known(settings: Settings) -> None:
