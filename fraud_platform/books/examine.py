@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Never
 
-import msgspec
-
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.mongo_books import MongoBooks
 from fraud_platform.adapters.registry import SchemaRegistry
@@ -16,7 +14,7 @@ from fraud_platform.books.finding import Finding
 from fraud_platform.books.kafka_flow import KafkaFlow
 from fraud_platform.books.page import Totals, sums
 from fraud_platform.books.reconcile import FULL_AT_MOST, Reconciled, Reconciliation
-from fraud_platform.books.report import Report, StageLine
+from fraud_platform.books.report import HourLine, Report, StageLine
 from fraud_platform.books.rows import Row
 from fraud_platform.books.stored import KafkaRows, MongoRows, SqlRows
 from fraud_platform.books.stores import LakeRows
@@ -46,20 +44,20 @@ def examine(
     """
     unknown: dict[str, str] = {}
     conserved: Conserved | None = None
-    day: dict[str, Totals] = {}
+    hours: list[HourLine] = []
     reader = AvroReader(SchemaRegistry(settings))
     if ledger:
         try:
-            conserved, day = _conserved(settings, reader, rebuild=rebuild, settle=settle, pause=pause)
+            conserved, hours = _conserved(settings, reader, rebuild=rebuild, settle=settle, pause=pause)
         except FraudPlatformError as error:
             unknown[LEDGER] = str(error)
     stores = list(_reconciled(settings, reader, topics, unknown, full_at_most)) if topics else []
-    return _report(conserved, day, stores, unknown)
+    return _report(conserved, hours, stores, unknown)
 
 
 def _conserved(
     settings: Settings, reader: AvroReader, *, rebuild: bool, settle: bool, pause: Callable[[], None]
-) -> tuple[Conserved, dict[str, Totals]]:
+) -> tuple[Conserved, list[HourLine]]:
     flow = KafkaFlow(settings, reader)
     with _store(settings) as store:
         book = Book(flow, store)
@@ -70,9 +68,9 @@ def _conserved(
         if settle:
             conservation.settle(found)
             found = conservation.check()
-        hours = newest_hours(found.look.newest, 24) if found.look.newest else []
-        leaves = book.hours(found.look, hours)
-    return found, sums(leaf.stages for each in leaves.values() for leaf in each)
+        names = newest_hours(found.look.newest, 24) if found.look.newest else []
+        hours = book.hours(found.look, names)
+    return found, [HourLine.of(name, leaves) for name, leaves in hours.items() if leaves]
 
 
 @contextmanager
@@ -140,12 +138,12 @@ class _Away(LakeRows):
 
 
 def _report(
-    conserved: Conserved | None, day: dict[str, Totals], stores: Sequence[Reconciled], unknown: dict[str, str]
+    conserved: Conserved | None, hours: Sequence[HourLine], stores: Sequence[Reconciled], unknown: dict[str, str]
 ) -> Report:
     findings: list[Finding] = [finding for each in stores for finding in each.findings]
     if conserved is None:
         return Report(None, False, 0, (), (), tuple(stores), tuple(findings), unknown)
-    totals = conserved.look.stages()
+    totals, day = conserved.look.stages(), sums(each.stages for each in hours)
     lines = tuple(
         StageLine.of(
             name, totals.get(name, Totals()), day=day.get(name, Totals()).read,
@@ -155,5 +153,5 @@ def _report(
     )  # fmt: skip
     return Report(
         conserved.look.newest, conserved.look.is_whole, conserved.new, lines, conserved.crossings, tuple(stores),
-        (*conserved.findings, *findings), msgspec.to_builtins(unknown),
+        (*conserved.findings, *findings), unknown, tuple(hours),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import msgspec
 
 from fraud_platform.books.balance import Crossing, text
 from fraud_platform.books.finding import NEXT, Finding
-from fraud_platform.books.page import Totals
+from fraud_platform.books.page import Leaf, Totals, sums
 from fraud_platform.books.reconcile import Reconciled
 from fraud_platform.topology import DEAD_LETTERED
 
@@ -36,8 +36,29 @@ class StageLine(msgspec.Struct, frozen=True):
         return cls(stage, totals.read, accounted - discarded - dead, discarded, dead, day, lag)
 
 
+class HourLine(msgspec.Struct, frozen=True):
+    """The sums of one hour (UTC, of the commits) over all ledger partitions; `late` entries came after its seal."""
+
+    hour: str
+    is_sealed: bool
+    late: int
+    faults: int
+    stages: Mapping[str, Totals]
+
+    @classmethod
+    def of(cls, hour: str, leaves: Sequence[Leaf]) -> "HourLine":
+        """The line behind an hour's leaves."""
+        return cls(
+            hour=hour,
+            is_sealed=bool(leaves) and all(leaf.sealed for leaf in leaves),
+            late=sum(leaf.late for leaf in leaves),
+            faults=sum(len(leaf.faults) + leaf.more_faults for leaf in leaves),
+            stages=sums(leaf.stages for leaf in leaves),
+        )
+
+
 class Report(msgspec.Struct, frozen=True):
-    """What is known. `unknown` = what could not be looked at: check or store -> why."""
+    """What is known. `unknown` = what could not be looked at: check or store -> why; `hours` = the last 24."""
 
     newest: datetime | None
     is_whole: bool
@@ -47,6 +68,7 @@ class Report(msgspec.Struct, frozen=True):
     stores: tuple[Reconciled, ...]
     findings: tuple[Finding, ...]
     unknown: Mapping[str, str]
+    hours: tuple[HourLine, ...] = ()
 
     @property
     def balances(self) -> bool:

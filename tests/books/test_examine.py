@@ -9,6 +9,7 @@ from fraud_platform.books.examine import examine
 from fraud_platform.errors import BrokerUnavailable, StoreUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
+from tests.books.entries import START
 from tests.books.fakes import FakeFlow, FakeStore, whole_flow
 from tests.books.stores import FakeDocuments, FakeLake, FakeTopic, row
 
@@ -50,6 +51,8 @@ def test_everything_that_answers_is_in_the_report(settings: Settings, platform: 
     assert report.balances
     assert [line.stage for line in report.stages] == ["ingestion", "projection", "validation", "lake", "documents"]
     assert [line.day for line in report.stages] == [10, 3, 6, 18, 18]
+    assert [(each.hour, each.is_sealed, each.faults) for each in report.hours] == [(START.isoformat(), False, 0)]
+    assert report.hours[0].stages["ingestion"].outcomes["dead-lettered"] == 1
     assert len(report.stores) == 6
     assert platform[1].closed
 
