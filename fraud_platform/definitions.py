@@ -11,6 +11,7 @@ from fraud_platform.books import definitions as books
 from fraud_platform.catalog import definitions as catalog
 from fraud_platform.curated import definitions as curated
 from fraud_platform.documents import definitions as documents
+from fraud_platform.housekeeping import definitions as housekeeping
 from fraud_platform.ingestion import definitions as ingestion
 from fraud_platform.lake import definitions as lake
 from fraud_platform.orchestration import accounting
@@ -31,6 +32,7 @@ defs = dg.Definitions.merge(
     quality.defs,
     alerts.defs,
     books.defs,
+    housekeeping.defs,
     # One after the other: two drains of one stage at once would take the slot from each other.
     dg.Definitions(executor=dg.in_process_executor),
 )

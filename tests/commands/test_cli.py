@@ -59,7 +59,7 @@ def test_a_mistyped_command_exits_2(run: Run, arguments: list[str]):
         (["topic", "users"], "run `make up` first, or set SCHEMA_REGISTRY_URL"),
         (["topic", "usres"], "There is no topic 'usres'"),
         (["send", "/nowhere/x.jsonl"], "/nowhere/x.jsonl cannot be read"),
-        (["query", "athena"], "Athena is not available yet"),
+        (["query", "athena", "nothing"], "There is no ready query 'nothing'"),
         (["books"], "run `make up` first, or set SCHEMA_REGISTRY_URL"),
         (["query", "mongo", "nothing"], "There is no ready query 'nothing'"),
     ],

@@ -79,7 +79,7 @@ def test_everything_but_the_inputs_from_outside_can_be_materialized() -> None:
 
 def test_jobs() -> None:
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    others = {"catch_up", "crawl", "compact", "check_data_quality", "books"}
+    others = {"catch_up", "crawl", "compact", "check_data_quality", "books", "clean_history"}
     assert names == {"banks", "ingestion", "projection", "validation", "lake", "documents", *others}
     assert defs.resolve_job_def("catch_up").partitions_def is None
 
@@ -103,6 +103,7 @@ def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours_and_the_lake
         "refresh_catalog": ("*/15 * * * *", dg.DefaultScheduleStatus.RUNNING),
         "compact_lake": ("20 * * * *", dg.DefaultScheduleStatus.RUNNING),
         "balance_books": ("5 * * * *", dg.DefaultScheduleStatus.RUNNING),
+        "clean_history_daily": ("50 2 * * *", dg.DefaultScheduleStatus.RUNNING),
         "check_data_quality_hourly": ("10 * * * *", dg.DefaultScheduleStatus.RUNNING),
     }
     others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith(("keep_", "alert_"))}
