@@ -35,7 +35,10 @@ OPENERS = 8
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a crawl left of one table. `problems` = (object, reason) of what the table cannot hold."""
+    """What a crawl left of one table.
+
+    `problems` = (object, reason) of what the table cannot hold; `newest` = the last hour that has a partition.
+    """
 
     table: str
     location: str
@@ -47,6 +50,7 @@ class Found(msgspec.Struct, frozen=True):
     new_hours: int
     new_columns: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]
+    newest: HourKey | None = None
 
 
 class Crawler:
@@ -159,6 +163,7 @@ class _Crawl:
             new_hours=len(hours.keys() - self._registered.keys()) if look.columns else 0,
             new_columns=tuple(column.name for column in look.columns if column.name not in had),
             problems=tuple((name, f"{why}; {_STILL_READ}") for h in hours.values() for name, why in h.strange.items()),
+            newest=max(hours, default=None),
         )
 
 

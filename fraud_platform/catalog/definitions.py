@@ -1,26 +1,28 @@
 """What Dagster shows of the catalog: an asset per table, a schedule, and a sensor for new hours."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import msgspec
 from pydantic import Field
 
-from fraud_platform.catalog.access import catalog_of
+from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.columns import PARTITION_KEYS, Column
 from fraud_platform.catalog.crawl import NEWEST_HOURS, Found
 from fraud_platform.catalog.newest import newest_hour
+from fraud_platform.catalog.picture import fraud_by_bank
 from fraud_platform.catalog.refresh import refresh
 from fraud_platform.catalog.tables import TABLES, LakeTable
 from fraud_platform.catalog.types import hive
 from fraud_platform.errors import FraudPlatformError
 from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.code import version_of
 from fraud_platform.orchestration.outputs import OWNERS
 from fraud_platform.runtime.stop import stop_on_signals
 from fraud_platform.settings import Settings, load
-from fraud_platform.topology import TOPICS
+from fraud_platform.topology import TOPICS, Topic
 
 GROUP = "catalog"
 EVERY_15_MINUTES = "*/15 * * * *"
@@ -30,6 +32,9 @@ LATE_HOURS = 48
 """How far back the hourly tick looks for late objects: one listing or two for each of these hours."""
 SENSOR_INTERVAL_S = 60
 _PROBLEMS_SHOWN = 20
+_PICTURED = next(table for table in TABLES if table.topic is Topic.RESULT)
+_SMALL_LAKE = 5_000
+"""Objects; reading the last hours of a larger one takes seconds."""
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2), warn_window=timedelta(minutes=35))
 """The schedule crawls each 15 minutes."""
 
@@ -72,6 +77,7 @@ def _spec(table: LakeTable) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"glue", "athena"},
         owners=OWNERS,
+        code_version=version_of(GROUP),
         freshness_policy=FRESH,
         metadata={"view": table.view},
     )
@@ -101,6 +107,7 @@ def crawled(
             raise dg.Failure(description=str(error), allow_retries=False) from None
     if stop():
         raise dg.DagsterExecutionInterruptedError
+    picture = _picture(context, current, found.get(_PICTURED.name))
     for each in found.values():
         context.log.info(
             "%s: %d rows in %d partitions, %d objects opened", each.table, each.rows, each.hours, each.opened
@@ -108,9 +115,25 @@ def crawled(
         for name, why in each.problems[:_PROBLEMS_SHOWN]:
             context.log.warning("%s cannot hold %s: %s", each.table, name, why)
     return [
-        dg.MaterializeResult(asset_key=table_key(table), metadata=_facts(table, found.get(table.name), current))
+        dg.MaterializeResult(
+            asset_key=table_key(table),
+            metadata=_facts(table, found.get(table.name), current) | (picture if table is _PICTURED else {}),
+        )
         for table in chosen
     ]
+
+
+def _picture(context: dg.AssetExecutionContext, settings: Settings, found: Found | None) -> dict[str, Any]:
+    """Fraud by bank and hour: with each new hour, and always while the lake is small; never a reason to fail."""
+    if found is None or found.newest is None or not (found.new_hours or found.objects <= _SMALL_LAKE):
+        return {}
+    try:
+        day = date.fromisoformat(found.newest[0])
+        markdown = fraud_by_bank(engine_of(settings), day, local=not uses_athena(settings))
+    except FraudPlatformError as error:
+        context.log.warning("no picture of fraud by bank: %s", error)
+        return {}
+    return {"fraud_by_bank_and_hour": dg.MetadataValue.md(markdown)} if markdown else {}
 
 
 def _facts(table: LakeTable, found: Found | None, settings: Settings) -> dict[str, Any]:

@@ -80,4 +80,5 @@ def _held(catalog: Catalog, table: LakeTable, hours_before: int) -> Found | None
         new_hours=len(hours) - hours_before,
         new_columns=(),
         problems=(),
+        newest=max(hours, default=None),
     )

@@ -16,6 +16,7 @@ from fraud_platform.curated.compaction import Compacted
 from fraud_platform.curated.run import Curation
 from fraud_platform.errors import ConfigurationError, FraudPlatformError
 from fraud_platform.orchestration import tags
+from fraud_platform.orchestration.code import version_of
 from fraud_platform.orchestration.outputs import OWNERS
 from fraud_platform.runtime.stop import StopRequest, stop_on_signals
 from fraud_platform.settings import load
@@ -68,6 +69,7 @@ def _spec(table: LakeTable) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"glue", "athena", "parquet"},
         owners=OWNERS,
+        code_version=version_of(GROUP),
         metadata={"view": table.view, "landing_table": table.name},
     )
 

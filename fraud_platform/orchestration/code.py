@@ -8,13 +8,21 @@ from pathlib import Path
 import psutil
 
 PACKAGE = "fraud_platform"
-_SUFFIXES = {".py", ".avsc", ".js"}
+_SUFFIXES = {".py", ".avsc", ".js", ".sql", ".yaml"}
 
 
 @cache
 def own_code() -> str:
     """A short name for the package's present files; asked for once per process, soon after its start."""
     return fingerprint(Path(str(resources.files(PACKAGE))))
+
+
+@cache
+def version_of(*folders: str) -> str:
+    """The version of the code that makes an asset: the package's folders that decide what it holds."""
+    root = Path(str(resources.files(PACKAGE)))
+    seen = hashlib.sha256("".join(fingerprint(root / folder) for folder in folders).encode())
+    return seen.hexdigest()[:12]
 
 
 def loaded_at() -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from fraud_platform.core.partitioning import topic_prefix
+from fraud_platform.orchestration.code import version_of
 from fraud_platform.orchestration.columns import avro_columns, schema_of
 from fraud_platform.settings import Settings
 from fraud_platform.topology import DAY_MS, TOPICS, Stage, Topic, writers_of
@@ -17,6 +18,8 @@ FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=6), warn_wind
 """A long run tells of its outputs every five minutes while records flow. By event time look the quality checks."""
 _NEED_NOT_FLOW = {Topic.LEDGER, Topic.DEAD_LETTERS, *(topic for topic, spec in TOPICS.items() if spec.external)}
 """What comes from outside is never materialized."""
+_CODE = {"accounting": "runtime"}
+"""The folder of a group's code, where it is called otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ def asset_spec(output: Output, *, group: str, deps: Sequence[dg.AssetKey] = ()) 
         group_name=group,
         kinds=set(output.kinds),
         owners=OWNERS,
+        code_version=None if TOPICS[output.topic].external else version_of("core", "schemas", _CODE.get(group, group)),
         freshness_policy=None if output.topic in _NEED_NOT_FLOW else FRESH,
         metadata={**_facts(output), **_columns(output)},
     )

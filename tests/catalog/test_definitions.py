@@ -54,6 +54,13 @@ def test_materialize_crawls_and_says_what_the_tables_hold(instance: dg.DagsterIn
     assert metadata(instance, "landing_decisions")["dagster/row_count"] == 0
 
 
+def test_the_result_table_shows_fraud_by_bank(instance: dg.DagsterInstance) -> None:
+    assert dg.materialize([crawl_lake], instance=instance).success
+    shown = metadata(instance, "landing_fraudulent_transactions_result")["fraud_by_bank_and_hour"]
+    assert "an hour: now 2, highest 2" in shown
+    assert "fraud_by_bank_and_hour" not in metadata(instance, "landing_users")
+
+
 def test_one_table_may_be_chosen_and_looked_at_in_full(instance: dg.DagsterInstance) -> None:
     done = dg.materialize(
         [crawl_lake],

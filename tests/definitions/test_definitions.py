@@ -130,6 +130,7 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     assert len(spec.description) > 20
     assert spec.owners == ["team:fraud"]
     assert spec.kinds
+    assert bool(spec.code_version) is (key not in EXTERNAL)
     assert spec.group_name in {*STAGES, "accounting", "catalog", "curated"}
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud_platform.orchestration.code import fingerprint, own_code
+from fraud_platform.orchestration.code import fingerprint, own_code, version_of
 
 
 def test_the_same_files_have_the_same_name(tmp_path: Path) -> None:
@@ -41,3 +41,8 @@ def test_an_editor_s_lock_is_no_source(tmp_path: Path) -> None:
     before = fingerprint(tmp_path)
     (tmp_path / ".#handler.py").symlink_to("somebody@nowhere.1:2")
     assert fingerprint(tmp_path) == before
+
+
+def test_a_part_s_version_is_that_of_the_folders_that_make_it() -> None:
+    assert version_of("core", "lake") == version_of("core", "lake")
+    assert len({version_of("core"), version_of("lake"), version_of("core", "lake")}) == 3
