@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a look can use. `now` in Unix seconds; `told` are the keys of problems that a person knows of."""
+    """What a look can use. `now` in Unix seconds; `told` are the keys of problems that a person knows of.
+
+    `checks` and `jobs` are those of the repository; `jobs` None = it is not known.
+    """
 
     settings: Settings
     instance: DagsterInstance
@@ -34,6 +37,7 @@ class Scene:
     memory: str = ""
     told: Collection[str] = ()
     checks: Sequence[dg.AssetCheckKey] = ()
+    jobs: Collection[str] | None = None
 
 
 Look = Callable[[Scene], Sight]
@@ -85,6 +89,7 @@ def alert_sensor(
             memory=state.memory,
             told=frozenset(state.book.told),
             checks=_checks(context),
+            jobs=_jobs(context),
         )
         sight, blind = _look(look, scene)
         after, messages = _advance(state, sight, scene)
@@ -105,6 +110,11 @@ def alert_sensor(
 def _checks(context: dg.SensorEvaluationContext) -> Sequence[dg.AssetCheckKey]:
     definition = context.repository_def
     return sorted(definition.asset_graph.asset_check_keys) if definition else ()
+
+
+def _jobs(context: dg.SensorEvaluationContext) -> Collection[str] | None:
+    definition = context.repository_def
+    return frozenset(definition.job_names) if definition else None
 
 
 def _look(look: Look, scene: Scene) -> tuple[Sight | None, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from fraud_platform.alerts import dead_letters, failed_runs, failing_checks, lag, slots, stale, validator
 from fraud_platform.alerts.book import MAX_TEXT, MAX_TITLE
-from fraud_platform.alerts.failed_runs import LastRuns
+from fraud_platform.alerts.failed_runs import Kind, LastRuns
 from fraud_platform.alerts.failing_checks import Failed
 from fraud_platform.alerts.lag import Backlog
 from fraud_platform.alerts.problem import Problem, Severity
@@ -29,7 +29,7 @@ def keys(problems: Sequence[Problem]) -> list[str]:
 
 def last(**changes) -> LastRuns:
     usual = {
-        "name": "crawl", "is_slot": False, "run_id": "0a1b2c3d-4e5f", "failed_at": T0 - 600, "reason": "",
+        "name": "crawl", "kind": Kind.JOB, "run_id": "0a1b2c3d-4e5f", "failed_at": T0 - 600, "reason": "",
         "has_recovered": False,
     }  # fmt: skip
     return LastRuns(**usual | changes)
@@ -41,9 +41,10 @@ def last(**changes) -> LastRuns:
         (last(), ["run:crawl"]),
         (last(has_recovered=True), []),
         (last(has_recovered=True, failed_at=T0 - 30), ["run:crawl"]),
-        (last(name="lake.0", is_slot=True), ["run:lake.0"]),
+        (last(name="lake.0", kind=Kind.SLOT), ["run:lake.0"]),
+        (last(name="users 2026-01-01", kind=Kind.AD_HOC), ["run:ad-hoc:users 2026-01-01"]),
     ],
-    ids=["nothing made it good", "made good", "made good between two looks", "a slot"],
+    ids=["nothing made it good", "made good", "made good between two looks", "a slot", "ad hoc"],
 )
 def test_a_failed_run_is_a_problem_until_another_succeeds(found: LastRuns, expected: list[str]) -> None:
     assert keys(failed_runs.judge([found], now=T0)) == expected

@@ -227,22 +227,79 @@ def found(sight: Sight) -> list[str]:
     return sorted(each.key for each in sight.problems)
 
 
-def test_a_slot_whose_run_failed_is_found_until_its_successor_works(instance: DagsterInstance, tmp_path: Path) -> None:
-    store_run(instance, LAKE, DagsterRunStatus.FAILURE, **{tags.REASON: "FRAUD_LAKE_BUCKET names no bucket."})
-    sight = failed_runs.look(scene(instance, tmp_path))
+def test_a_slot_whose_run_failed_is_found_until_its_successor_works(stored: DagsterInstance, tmp_path: Path) -> None:
+    store_run(stored, LAKE, DagsterRunStatus.FAILURE, **{tags.REASON: "FRAUD_LAKE_BUCKET names no bucket."})
+    sight = failed_runs.look(scene(stored, tmp_path))
     assert found(sight) == ["run:lake.0"]
     assert "(FRAUD_LAKE_BUCKET names no bucket)" in sight.problems[0].title
-    store_run(instance, LAKE, DagsterRunStatus.STARTED)
-    later = scene(instance, tmp_path, now=time.time() + 600)
+    store_run(stored, LAKE, DagsterRunStatus.STARTED)
+    later = scene(stored, tmp_path, now=time.time() + 600)
     assert found(failed_runs.look(later)) == ["run:lake.0"]
-    store_run(instance, LAKE, DagsterRunStatus.STARTED, **{tags.WORKING: f"{time.time():.0f}"})
+    store_run(stored, LAKE, DagsterRunStatus.STARTED, **{tags.WORKING: f"{time.time():.0f}"})
     assert found(failed_runs.look(later)) == []
 
 
-def test_stopped_and_cancelled_runs_are_no_failures(instance: DagsterInstance, tmp_path: Path) -> None:
+def test_stopped_and_cancelled_runs_are_no_failures(stored: DagsterInstance, tmp_path: Path) -> None:
     for status in (DagsterRunStatus.SUCCESS, DagsterRunStatus.CANCELED):
-        store_run(instance, LAKE, status)
-    assert found(failed_runs.look(scene(instance, tmp_path))) == []
+        store_run(stored, LAKE, status)
+    assert found(failed_runs.look(scene(stored, tmp_path))) == []
+
+
+def test_a_failure_that_was_made_good_stays_so_after_a_stop(stored: DagsterInstance, tmp_path: Path) -> None:
+    later = scene(stored, tmp_path, now=time.time() + 600)
+    store_run(stored, LAKE, DagsterRunStatus.FAILURE)
+    store_run(stored, LAKE, DagsterRunStatus.CANCELED, **{tags.WORKING: f"{time.time():.0f}"})
+    store_run(stored, LAKE, DagsterRunStatus.STARTED)
+    assert found(failed_runs.look(later)) == []
+
+
+def test_a_slot_that_was_stopped_before_it_worked_is_no_failure_any_more(
+    stored: DagsterInstance, tmp_path: Path
+) -> None:
+    store_run(stored, LAKE, DagsterRunStatus.FAILURE)
+    store_run(stored, LAKE, DagsterRunStatus.CANCELED, **{tags.ENDED_BY: tags.PLATFORM})
+    assert found(failed_runs.look(scene(stored, tmp_path, now=time.time() + 600))) == []
+
+
+def test_what_nobody_wants_any_more_is_no_trouble(stored: DagsterInstance, tmp_path: Path) -> None:
+    for stage, slot in ((LAKE, 0), (LAKE, 1), (VALIDATION, 0)):
+        store_run(stored, stage, DagsterRunStatus.FAILURE, slot=slot)
+    keeper(stored, VALIDATION).off()
+    known = scene(stored, tmp_path, told=["run:lake.1", "run:nightly"], jobs=["lake"])
+    assert found(failed_runs.look(known)) == ["run:lake.0"]
+
+
+def test_wrong_settings_of_a_slot_are_told_by_its_stage_alone(stored: DagsterInstance, tmp_path: Path) -> None:
+    store_run(stored, LAKE, DagsterRunStatus.FAILURE, **{tags.ENDED_BY: tags.CONFIGURATION})
+    assert found(failed_runs.look(scene(stored, tmp_path))) == []
+
+
+def test_ad_hoc_work_is_told_by_what_it_is_about_and_for_a_day(instance: DagsterInstance, tmp_path: Path) -> None:
+    is_broken = True
+
+    @dg.asset
+    def users() -> None:
+        if is_broken:
+            raise dg.Failure
+
+    @dg.asset
+    def results() -> None:
+        raise dg.Failure
+
+    by_hand = dg.Definitions(assets=[users, results]).resolve_implicit_global_asset_job_def()
+
+    def materialize(asset: dg.AssetsDefinition) -> None:
+        by_hand.execute_in_process(instance=instance, asset_selection=[asset.key], raise_on_error=False)
+
+    materialize(users)
+    materialize(results)
+    later = scene(instance, tmp_path, now=time.time() + 600)
+    assert found(failed_runs.look(later)) == ["run:ad-hoc:results", "run:ad-hoc:users"]
+    is_broken = False
+    materialize(users)
+    assert found(failed_runs.look(later)) == ["run:ad-hoc:results"]
+    tomorrow = scene(instance, tmp_path, now=time.time() + 86500, told=["run:ad-hoc:results"])
+    assert found(failed_runs.look(tomorrow)) == []
 
 
 def test_a_failed_job_is_followed_for_as_long_as_a_person_knows_of_it(
