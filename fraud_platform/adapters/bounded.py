@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fraud_platform.errors import BrokerUnavailable
 
 _Answers = queue.SimpleQueue[BaseException | None]
-_Tasks = queue.SimpleQueue[tuple[Callable[[], None], _Answers]]
+_Tasks = queue.SimpleQueue[tuple[Callable[[], None], _Answers] | None]
 
 
 class BoundedCalls:
@@ -35,15 +35,30 @@ class BoundedCalls:
         try:
             error = answers.get(timeout=timeout_s)
         except queue.Empty:
-            self._tasks = None
+            self.close()
             raise BrokerUnavailable(f"Kafka did not answer within {timeout_s:.0f} s.") from None
         if error is not None:
             raise error
 
+    def close(self) -> None:
+        """Let the thread end once it has done what it does; another call begins a new one."""
+        tasks, self._tasks = self._tasks, None
+        if tasks is not None:
+            tasks.put(None)
+
+
+def call_once(work: Callable[[], None], timeout_s: float) -> None:
+    """Do `work` on a thread that ends with it; raises as `BoundedCalls.call`."""
+    calls = BoundedCalls()
+    try:
+        calls.call(work, timeout_s)
+    finally:
+        calls.close()
+
 
 def _serve(tasks: _Tasks) -> None:
-    while True:
-        work, answers = tasks.get()
+    while task := tasks.get():
+        work, answers = task
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - handed to the caller

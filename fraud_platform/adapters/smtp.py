@@ -4,7 +4,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 
-from fraud_platform.adapters.bounded import BoundedCalls
+from fraud_platform.adapters.bounded import call_once
 from fraud_platform.errors import BrokerUnavailable, ChannelUnavailable
 from fraud_platform.settings import Settings
 
@@ -19,7 +19,7 @@ def send_mail(settings: Settings, message: EmailMessage, *, total_s: float = TOT
         ChannelUnavailable: no connection, no answer in time, or the server refuses it.
     """
     try:
-        BoundedCalls().call(lambda: _send(settings, message), total_s)
+        call_once(lambda: _send(settings, message), total_s)
     except BrokerUnavailable:
         raise ChannelUnavailable(f"no answer within {total_s:g} s") from None
     except ssl.SSLError:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from fraud_platform.adapters.bounded import BoundedCalls
+from fraud_platform.adapters.bounded import call_once
 from fraud_platform.errors import BrokerUnavailable, ChannelUnavailable
 
 TIMEOUT_S = 3.0
@@ -25,7 +25,7 @@ def post_json(url: str, body: Mapping[str, Any], *, total_s: float = TOTAL_S) ->
         ChannelUnavailable: no connection, no answer in time, or another status.
     """
     try:
-        BoundedCalls().call(lambda: _post(url, body), total_s)
+        call_once(lambda: _post(url, body), total_s)
     except BrokerUnavailable:
         raise ChannelUnavailable(f"no answer within {total_s:g} s") from None
     except requests.exceptions.SSLError:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fraud_platform.adapters.bounded import BoundedCalls
+from fraud_platform.adapters.bounded import BoundedCalls, call_once
 from fraud_platform.errors import BrokerUnavailable
 
 
@@ -37,3 +37,20 @@ def test_calls_share_one_thread() -> None:
     for _ in range(3):
         calls.call(lambda: names.append(threading.get_ident()), 5)
     assert len(set(names)) == 1
+
+
+def test_a_thread_ends_with_its_last_call_though_that_hung() -> None:
+    threads: list[threading.Thread] = []
+    forever = threading.Event()
+
+    def hang() -> None:
+        threads.append(threading.current_thread())
+        forever.wait()
+
+    call_once(lambda: threads.append(threading.current_thread()), 5)
+    with pytest.raises(BrokerUnavailable):
+        call_once(hang, 0.05)
+    forever.set()
+    for thread in threads:
+        thread.join(60)
+    assert [thread.is_alive() for thread in threads] == [False, False]
