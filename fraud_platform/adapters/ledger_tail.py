@@ -1,7 +1,7 @@
 """Reads the ledger piece by piece: each time what is new, within bounds of number and time."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fraud_platform.adapters.avro import AvroReader
@@ -19,16 +19,27 @@ TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The entries of all stages between two looks, and where the next look begins, per ledger partition."""
+    """Where the next look begins, per ledger partition, and how many offsets this one had to leave for it."""
 
-    entries: list[Entry]
     positions: dict[int, int]
+    behind: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything up to now was read; otherwise the newest part is missing."""
+        return not self.behind
 
 
 def read_tail(
-    settings: Settings, positions: Mapping[int, int], *, since_ms: int, limit: int = LIMIT, within_s: float = WITHIN_S
+    settings: Settings,
+    positions: Mapping[int, int],
+    use: Callable[[Entry], object],
+    *,
+    since_ms: int,
+    limit: int = LIMIT,
+    within_s: float = WITHIN_S,
 ) -> Tail:
-    """What came after `positions`; a partition that is not among them is read from `since_ms` on.
+    """Hand each entry that came after `positions` to `use`, but none that was written before `since_ms`.
 
     What does not fit within `limit` entries or `within_s` seconds is left for the next look.
 
@@ -38,18 +49,23 @@ def read_tail(
     """
     deadline = time.monotonic() + within_s
     decode = AvroReader(SchemaRegistry(settings)).decode
-    entries: list[Entry] = []
+    count = 0
     with TopicReader(settings, Topic.LEDGER, timeout_s=TIMEOUT_S) as reader:
-        bounds = reader.bounds()
-        # A place that is no longer in the topic, which was made anew or lost its beginning, says nothing.
-        at = {p: at for p, at in positions.items() if p in bounds and bounds[p][0] <= at <= bounds[p][1]}
-        if at.keys() != bounds.keys():
-            at = reader.starts_at(since_ms) | at
-        ends = {p: end for p, (_, end) in bounds.items()}
-        for record in reader.read(at, ends, stop=lambda: time.monotonic() > deadline or len(entries) >= limit):
+        ends = {p: end for p, (_, end) in reader.bounds().items()}
+        # A place beyond the end belongs to a topic that was made anew, and says nothing.
+        at = {p: max(start, _within(positions.get(p), ends[p])) for p, start in reader.starts_at(since_ms).items()}
+        behind = 0
+        for record in reader.read(at, ends):
             at[record.partition] = record.offset + 1
             value = decode(record.value)
             if not isinstance(value, Rejected):
-                entries.append(Entry.from_avro(value))
-    is_whole = time.monotonic() <= deadline and len(entries) < limit
-    return Tail(entries, ends if is_whole else at)
+                use(Entry.from_avro(value))
+                count += 1
+            if count >= limit or time.monotonic() > deadline:
+                behind = sum(max(0, end - at[p]) for p, end in ends.items())
+                break
+    return Tail(at if behind else ends, behind)
+
+
+def _within(position: int | None, end: int) -> int:
+    return position if position is not None and position <= end else 0

@@ -32,15 +32,16 @@ def _problem(stage: str, count: Count, percent: float) -> Problem:
 
 def look(scene: Scene) -> Sight:
     """Read on in the ledger; raises as `fraud_platform.adapters.ledger_tail.read_tail`."""
-    tally = read_on(scene)
-    problems = judge(tally, percent=scene.settings.alert_dead_letter_percent, now=scene.now)
-    return Sight(problems=problems, memory=tally.memory)
+    tally, blind = read_on(scene, Tally.of(scene.memory))
+    problems = [] if blind else judge(tally, percent=scene.settings.alert_dead_letter_percent, now=scene.now)
+    return Sight(problems=problems, memory=tally.memory, blind=blind)
 
 
-def read_on(scene: Scene) -> Tally:
-    """The tally of the scene's memory with what the ledger has got since."""
+def read_on(scene: Scene, before: Tally) -> tuple[Tally, str]:
+    """The tally with what the ledger has got since, and why it is no whole one; empty when it is."""
     from fraud_platform.adapters.ledger_tail import read_tail
 
-    before = Tally.of(scene.memory)
-    tail = read_tail(scene.settings, before.positions, since_ms=int((scene.now - KEPT_S) * 1000))
-    return before.after(tail.entries, tail.positions, now=scene.now)
+    counting = before.counting()
+    tail = read_tail(scene.settings, before.positions, counting.add, since_ms=int((scene.now - KEPT_S) * 1000))
+    blind = "" if tail.is_whole else f"the ledger is {tail.behind:,} offsets ahead of what could be read so far"
+    return counting.tally(tail.positions, now=scene.now), blind

@@ -31,13 +31,14 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one look found.
 
     `unsure` are beginnings of keys that could not be looked at: such problems neither begin nor end. `memory` is what
-    the look wants back the next time.
+    the look wants back the next time. `blind` says why nothing could be seen: then nothing begins or ends.
     """
 
     problems: Sequence[Problem] = ()
     unsure: Sequence[str] = ()
     memory: str = ""
+    blind: str = ""
 
     def is_unsure(self, key: str) -> bool:
         """Whether nothing is known about this problem now."""
-        return key.startswith(tuple(self.unsure))
+        return bool(self.blind) or key.startswith(tuple(self.unsure))

@@ -91,11 +91,11 @@ def alert_sensor(
             checks=_checks(context),
             jobs=_jobs(context),
         )
-        sight, blind = _look(look, scene)
+        sight = _look(look, scene)
         after, messages = _advance(state, sight, scene)
         queues = deliver(state.queues, messages, channels(current), clock=clock)
         done = State(book=after.book, queues=queues, memory=after.memory)
-        return dg.SensorResult(skip_reason=in_words(done, blind), cursor=done.cursor)
+        return dg.SensorResult(skip_reason=in_words(done, sight.blind), cursor=done.cursor)
 
     return dg.SensorDefinition(
         name=f"{PREFIX}{name}",
@@ -117,20 +117,19 @@ def _jobs(context: dg.SensorEvaluationContext) -> Collection[str] | None:
     return frozenset(definition.job_names) if definition else None
 
 
-def _look(look: Look, scene: Scene) -> tuple[Sight | None, str]:
-    """What was found, or why nothing could be."""
+def _look(look: Look, scene: Scene) -> Sight:
+    """What was found, or why nothing could be; the memory stays then."""
     try:
-        return look(scene), ""
+        return look(scene)
     except FraudPlatformError as error:
-        return None, str(error)
-    except Exception as error:
-        logger.warning("An alert sensor could not look", exc_info=error)
-        return None, str(Defect.of("looking for trouble", error))
+        return Sight(blind=str(error), memory=scene.memory)
+    except Exception as error:  # noqa: BLE001 - its text may quote a record
+        defect = str(Defect.of("looking for trouble", error))
+        logger.warning("An alert sensor could not look: %s", defect)
+        return Sight(blind=defect, memory=scene.memory)
 
 
-def _advance(state: State, sight: Sight | None, scene: Scene) -> tuple[State, list[Message]]:
-    if sight is None:
-        return state, []
+def _advance(state: State, sight: Sight, scene: Scene) -> tuple[State, list[Message]]:
     repeat_s = scene.settings.alert_repeat_minutes * 60
     book, messages = advance(state.book, sight, now=scene.now, repeat_s=repeat_s)
     return State(book=book, memory=sight.memory), messages

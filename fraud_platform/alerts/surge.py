@@ -61,5 +61,6 @@ def _percent(count: Count) -> str:
 
 def look(scene: Scene) -> Sight:
     """Read on in the ledger; raises as `fraud_platform.adapters.ledger_tail.read_tail`."""
-    tally = read_on(scene)
-    return Sight(problems=judge(tally, factor=scene.settings.alert_surge_factor, now=scene.now), memory=tally.memory)
+    tally, blind = read_on(scene, Tally.of(scene.memory))
+    problems = [] if blind else judge(tally, factor=scene.settings.alert_surge_factor, now=scene.now)
+    return Sight(problems=problems, memory=tally.memory, blind=blind)

@@ -1,6 +1,7 @@
 """Counts of the last two hours from the ledger, in pieces of five minutes: pure, and small enough for a cursor."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -44,13 +45,14 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, entries: Iterable[Entry], positions: Mapping[int, int], *, now: float) -> "Tally":
         """With these entries, and without what has grown too old."""
-        pieces = {at: dict(stages) for at, stages in self.pieces.items()}
+        counting = self.counting()
         for entry in entries:
-            at = int(entry.committed_at.timestamp()) // PIECE_S * PIECE_S
-            stages = pieces.setdefault(at, {})
-            stages[entry.stage] = stages.get(entry.stage, Count()) + _count(entry)
-        kept = {at: stages for at, stages in sorted(pieces.items()) if now - KEPT_S - PIECE_S < at <= now + PIECE_S}
-        return Tally(positions=dict(positions), pieces=kept)
+            counting.add(entry)
+        return counting.tally(positions, now=now)
+
+    def counting(self) -> "Counting":
+        """A copy that entries can be added to, one by one."""
+        return Counting({at: dict(stages) for at, stages in self.pieces.items()})
 
     def between(self, stage: str, begin: float, end: float) -> Count:
         """The stage's count over the pieces that begin in `[begin, end)`."""
@@ -59,6 +61,24 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     def stages(self) -> list[str]:
         """Every stage that has a count."""
         return sorted({stage for stages in self.pieces.values() for stage in stages})
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A tally in the making: it keeps no entry, only what they add up to."""
+
+    pieces: dict[int, dict[str, Count]] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        """Count the entry into its piece."""
+        at = int(entry.committed_at.timestamp()) // PIECE_S * PIECE_S
+        stages = self.pieces.setdefault(at, {})
+        stages[entry.stage] = stages.get(entry.stage, Count()) + _count(entry)
+
+    def tally(self, positions: Mapping[int, int], *, now: float) -> Tally:
+        """What was counted, without what has grown too old."""
+        kept = {at: self.pieces[at] for at in sorted(self.pieces) if now - KEPT_S - PIECE_S < at <= now + PIECE_S}
+        return Tally(positions=dict(positions), pieces=kept)
 
 
 def _count(entry: Entry) -> Count:

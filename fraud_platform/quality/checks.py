@@ -135,10 +135,9 @@ KNOWN = key(Topic.BANK_TRANSACTIONS, "evaluations_are_known")
 
 
 def _outcomes(moment: Moment) -> Verdicts:
-    entries = views.last_hour(moment.settings, now=moment.now)
-    percent = moment.settings.alert_dead_letter_percent
-    few = outcomes.dead_letters_are_few(outcomes.fates(entries), percent=percent)
-    known = outcomes.evaluations_are_known(outcomes.evaluations(entries), known_values(moment.instance))
+    found = views.ledger_outcomes(moment.settings, now=moment.now)
+    few = outcomes.dead_letters_are_few(found.fates, percent=moment.settings.alert_dead_letter_percent)
+    known = outcomes.evaluations_are_known(found.evaluations, known_values(moment.instance))
     return {key(Topic.DEAD_LETTERS, "dead_letters_are_few"): few, KNOWN: known}
 
 

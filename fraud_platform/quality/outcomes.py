@@ -1,8 +1,8 @@
-"""What became of the records of the last hour, from the ledger: pure."""
+"""What became of the records lately, from the ledger: pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from fraud_platform.core.ledger import Entry, records_read
 from fraud_platform.quality.verdict import Fact, Verdict
@@ -22,24 +22,24 @@ class Fate:
     dead: int
 
 
-def fates(entries: Iterable[Entry]) -> dict[str, Fate]:
-    """Per stage what the entries say."""
-    read: Counter[str] = Counter()
-    dead: Counter[str] = Counter()
-    for entry in entries:
-        read[entry.stage] += records_read([entry])
-        dead[entry.stage] += entry.outcomes.get(DEAD_LETTERED, 0)
-    return {stage: Fate(count, dead[stage]) for stage, count in sorted(read.items())}
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What ledger entries add up to: fates by stage, and transfers that were discarded, by the bank's evaluation."""
 
+    fates: dict[str, Fate] = field(default_factory=dict)
+    evaluations: Counter[str] = field(default_factory=Counter)
 
-def evaluations(entries: Iterable[Entry]) -> dict[str, int]:
-    """Transfers that were discarded, by the bank's own evaluation."""
-    found: Counter[str] = Counter()
-    for entry in entries:
+    def add_fate(self, entry: Entry) -> None:
+        """Count what the entry's stage read and dead-lettered."""
+        before = self.fates.get(entry.stage, Fate(0, 0))
+        dead = before.dead + entry.outcomes.get(DEAD_LETTERED, 0)
+        self.fates[entry.stage] = Fate(before.read + records_read([entry]), dead)
+
+    def add_evaluations(self, entry: Entry) -> None:
+        """Count what the entry discarded."""
         for outcome, count in entry.outcomes.items():
             if outcome.startswith(_DISCARDED):
-                found[outcome.removeprefix(_DISCARDED)] += count
-    return dict(found)
+                self.evaluations[outcome.removeprefix(_DISCARDED)] += count
 
 
 def dead_letters_are_few(found: Mapping[str, Fate], *, percent: float) -> Verdict:

@@ -7,7 +7,9 @@ from typing import Any
 
 from fraud_platform.core.ledger import Entry
 from fraud_platform.core.outcome import Rejected
+from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.quality.drift import Mix
+from fraud_platform.quality.outcomes import Outcomes
 from fraud_platform.quality.reading import Reader
 from fraud_platform.quality.recency import Newest
 from fraud_platform.quality.records import Sampled
@@ -113,14 +115,29 @@ def samples(settings: Settings, topics: Sequence[Topic]) -> dict[Topic, list[Sam
     return found
 
 
-def last_hour(settings: Settings, *, now: datetime) -> list[Entry]:
-    """The ledger's entries of the last hour."""
+def ledger_outcomes(settings: Settings, *, now: datetime, evaluations_since: datetime | None = None) -> Outcomes:
+    """The fates of the last hour, and the evaluations from a moment on (a day ago at most; None = an hour ago).
+
+    Raises:
+        BrokerUnavailable: also when there is more than can be read in time; a part of it says nothing.
+    """
     from fraud_platform.adapters.ledger_tail import read_tail
 
-    since = now - RECENT
+    hour = now - RECENT
+    since = min(hour, max(evaluations_since or hour, now - BEFORE))
+    found = Outcomes()
+
+    def use(entry: Entry) -> None:
+        if entry.committed_at >= hour:
+            found.add_fate(entry)
+        if entry.committed_at >= (evaluations_since or hour):
+            found.add_evaluations(entry)
+
     since_ms = int(since.timestamp() * 1000)
-    tail = read_tail(settings, {}, since_ms=since_ms, limit=_LEDGER_LIMIT, within_s=_LEDGER_WITHIN_S)
-    return [entry for entry in tail.entries if entry.committed_at >= since]
+    tail = read_tail(settings, {}, use, since_ms=since_ms, limit=_LEDGER_LIMIT, within_s=_LEDGER_WITHIN_S)
+    if not tail.is_whole:
+        raise BrokerUnavailable(f"The ledger could not be read to its end in time: {tail.behind:,} offsets are left.")
+    return found
 
 
 def mixes(settings: Settings, *, now: datetime) -> tuple[Mix, Mix]:

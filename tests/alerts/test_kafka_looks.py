@@ -1,13 +1,15 @@
 """The looks that ask Kafka, on a real one; and on none."""
 
+import re
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from fraud_platform.adapters.ledger_tail import read_tail
+from fraud_platform.adapters.ledger_tail import Tail, read_tail
 from fraud_platform.alerts import dead_letters, lag, slots, stale
 from fraud_platform.alerts.sensor import Scene
 from fraud_platform.alerts.tally import Tally
@@ -57,14 +59,38 @@ def test_dead_letters_are_counted_once_over_many_looks(
 def test_what_does_not_fit_into_one_look_comes_with_the_next(platform_settings: Settings) -> None:
     write_entries(platform_settings, [entry(n, stage="documents") for n in range(5)])
     since = int(BEGIN.timestamp() * 1000)
-    everything = read_tail(platform_settings, {}, since_ms=since).entries
-    found, positions = [], {}
-    for _ in range(20):
-        tail = read_tail(platform_settings, positions, since_ms=since, limit=2)
-        positions = tail.positions
-        found += tail.entries
+    everything, found = [], []
+    assert read_tail(platform_settings, {}, everything.append, since_ms=since).is_whole
+    tail = Tail({}, 1)
+    while not tail.is_whole:
+        tail = read_tail(platform_settings, tail.positions, found.append, since_ms=since, limit=2)
     assert found == everything
-    assert read_tail(platform_settings, positions, since_ms=since).entries == []
+    read_tail(platform_settings, tail.positions, found.append, since_ms=since)
+    assert found == everything
+
+
+@pytest.mark.services
+def test_a_cut_tail_gives_no_verdict_and_the_rest_comes_with_the_next_look(
+    platform_settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_entries(platform_settings, [entry(50, stage="validation") for _ in range(3)])
+    monkeypatch.setattr("fraud_platform.adapters.ledger_tail.read_tail", partial(read_tail, limit=1))
+    first = dead_letters.look(scene(platform_settings, instance))
+    assert first.problems == []
+    assert re.fullmatch(r"the ledger is [\d,]+ offsets ahead of what could be read so far", first.blind)
+    monkeypatch.undo()
+    second = dead_letters.look(scene(platform_settings, instance, later=60, memory=first.memory))
+    assert "dead-letters:validation" in {each.key for each in second.problems}
+
+
+@pytest.mark.services
+def test_what_was_written_too_long_ago_is_passed_over(platform_settings: Settings) -> None:
+    """However far behind a look is, it has no more before it than the time that it is about."""
+    write_entries(platform_settings, [entry(1)])
+    behind = dict.fromkeys(range(platform_settings.partitions), 0)
+    found = []
+    tail = read_tail(platform_settings, behind, found.append, since_ms=int((BEGIN.timestamp() + 60) * 1000))
+    assert (found, tail.is_whole) == ([], True)
 
 
 @pytest.mark.services
@@ -72,7 +98,9 @@ def test_a_ledger_that_was_made_anew_is_read_from_the_same_moment(platform_setti
     write_entries(platform_settings, [entry(1)])
     since = int(BEGIN.timestamp() * 1000)
     beyond = dict.fromkeys(range(platform_settings.partitions), 10**9)
-    assert read_tail(platform_settings, beyond, since_ms=since).entries
+    found = []
+    read_tail(platform_settings, beyond, found.append, since_ms=since)
+    assert found
 
 
 @pytest.mark.services

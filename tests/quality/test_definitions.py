@@ -21,7 +21,7 @@ from fraud_platform.quality.recency import Newest
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
 from tests.quality.makers import NOW, sampled
-from tests.quality.test_outcomes import entry
+from tests.quality.test_outcomes import entry, outcomes
 from tests.quality.test_records import GOOD
 
 
@@ -52,7 +52,7 @@ class Views:
         monkeypatch.setattr(views, "retentions", lambda settings, topics: dict.fromkeys(topics, 30 * 86400.0))
         monkeypatch.setattr(views, "newest", lambda settings, topics, expected: self.newest)
         monkeypatch.setattr(views, "samples", lambda settings, topics: self.samples)
-        monkeypatch.setattr(views, "last_hour", lambda settings, now: self.entries)
+        monkeypatch.setattr(views, "ledger_outcomes", lambda settings, **_: outcomes(*self.entries))
         monkeypatch.setattr(views, "mixes", lambda settings, now: self.mixes)
 
 
@@ -118,14 +118,14 @@ def test_each_fault_fails_the_check_that_is_for_it(
 
 
 def test_a_new_evaluation_is_told_once_and_known_from_then_on(bench: Bench, found: Views) -> None:
-    outcomes = GROUPS[3]
+    group = GROUPS[3]
     name = f"{KNOWN.asset_key.to_user_string()}:{KNOWN.name}"
-    assert bench.evaluate(outcomes)[name].passed
+    assert bench.evaluate(group)[name].passed
     found.entries = [entry(discarded_FRAUD=3)]
-    failed = bench.evaluate(outcomes)[name]
+    failed = bench.evaluate(group)[name]
     assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert known_values(bench.instance) == ["FRAUD", "legal"]
-    assert bench.evaluate(outcomes)[name].passed
+    assert bench.evaluate(group)[name].passed
 
 
 def test_a_service_that_is_away_fails_its_checks_in_one_sentence_and_no_others(

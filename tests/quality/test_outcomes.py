@@ -7,10 +7,9 @@ import pytest
 from fraud_platform.core.ledger import Entry, InputRange
 from fraud_platform.quality.outcomes import (
     Fate,
+    Outcomes,
     dead_letters_are_few,
-    evaluations,
     evaluations_are_known,
-    fates,
 )
 from tests.quality.makers import NOW
 
@@ -21,13 +20,21 @@ def entry(stage: str = "ingestion", **outcomes: int) -> Entry:
     return Entry(stage, f"{stage}.0", "r", "v", NOW, (InputRange("t", 0, 0, read, read),), named)
 
 
+def outcomes(*entries: Entry) -> Outcomes:
+    found = Outcomes()
+    for each in entries:
+        found.add_fate(each)
+        found.add_evaluations(each)
+    return found
+
+
 def test_the_ledger_says_what_was_read_and_what_died() -> None:
-    found = fates([entry(dead_lettered=3, discarded_legal=7), entry(discarded_x=10), entry("lake", stored=5)])
-    assert found == {"ingestion": Fate(20, 3), "lake": Fate(5, 0)}
+    found = outcomes(entry(dead_lettered=3, discarded_legal=7), entry(discarded_x=10), entry("lake", stored=5))
+    assert found.fates == {"ingestion": Fate(20, 3), "lake": Fate(5, 0)}
 
 
 def test_the_ledger_names_discarded_evaluations() -> None:
-    assert evaluations([entry(discarded_FRAUD=2), entry(discarded_FRAUD=1, stored=4)]) == {"FRAUD": 3}
+    assert outcomes(entry(discarded_FRAUD=2), entry(discarded_FRAUD=1, stored=4)).evaluations == {"FRAUD": 3}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import dagster as dg
 import msgspec
 import pytest
 
+from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.quality import views
 from fraud_platform.quality.checks import GROUPS
 from fraud_platform.quality.definitions import asset_checks
@@ -81,8 +82,18 @@ def test_samples_are_rows_or_the_reason_why_not(filled: Settings) -> None:
 
 
 def test_the_ledger_is_read_for_an_hour_only(filled: Settings) -> None:
-    (found,) = views.last_hour(filled, now=NOW + HOUR / 2)
-    assert found.outcomes == {"discarded.evaluation:new": 3}
+    found = views.ledger_outcomes(filled, now=NOW + HOUR / 2)
+    assert (found.evaluations, found.fates["ingestion"].read) == ({"new": 3}, 3)
+    longer = views.ledger_outcomes(filled, now=NOW + HOUR / 2, evaluations_since=NOW - 3 * HOUR)
+    assert (longer.evaluations, longer.fates) == ({"new": 3, "old": 5}, found.fates)
+
+
+def test_a_ledger_that_cannot_be_read_in_time_gives_no_verdict(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_LEDGER_LIMIT", 1)
+    with pytest.raises(BrokerUnavailable, match=r"could not be read to its end in time: \d+ offsets are left"):
+        views.ledger_outcomes(filled, now=NOW, evaluations_since=NOW - 3 * HOUR)
 
 
 def test_decisions_are_sampled_by_event_time(filled: Settings) -> None:
