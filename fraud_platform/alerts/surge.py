@@ -1,10 +1,13 @@
 """Much more fraud than usual: each stage's share of fraudulent transfers against that of the two hours before.
 
-A stage is compared with itself and by share, so that a backlog that is worked off is no surge. One that stays becomes
-the usual after two hours, and the alert ends.
+A stage is compared with itself and by share, so that a backlog that is worked off is no surge. While one lasts, it is
+compared with what was usual when it began; after two hours it is the usual itself, and the alert ends.
 """
 
 import math
+from collections.abc import Mapping
+
+import msgspec
 
 from fraud_platform.alerts.dead_letters import read_on
 from fraud_platform.alerts.problem import Problem, Sight
@@ -19,17 +22,53 @@ SIGMAS = 4.0
 """Beyond chance, too: the count of rare events scatters by the root of what is expected."""
 
 
-def judge(tally: Tally, *, factor: float, now: float) -> list[Problem]:
-    """One problem per stage whose share of fraud is more than `factor` times the usual."""
-    # Whole pieces: the one under way counts with the recent ones.
-    begin = int(now - RECENT_S) // PIECE_S * PIECE_S
-    found = []
+class Surge(msgspec.Struct, frozen=True):
+    """A surge that lasts: since when (Unix seconds), and what was usual before it."""
+
+    since: float
+    usual: Count
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept from look to look: the counts, and the surges by stage."""
+
+    tally: Tally = Tally()
+    surges: dict[str, Surge] = {}
+
+    @classmethod
+    def of(cls, memory: str) -> "Memory":
+        """From a sensor's memory; one that is damaged is begun anew."""
+        try:
+            return msgspec.json.decode(memory or "{}", type=cls)
+        except msgspec.DecodeError:
+            return cls()
+
+
+def surges(tally: Tally, before: Mapping[str, Surge], *, factor: float, now: float) -> dict[str, Surge]:
+    """The stages whose share of fraud is more than `factor` times the usual."""
+    found = {}
     for stage in tally.stages():
-        recent = tally.between(stage, begin, now + PIECE_S)
-        usual = tally.between(stage, begin - KEPT_S, begin)
-        if is_surge(recent, usual, factor):
-            found.append(_problem(stage, recent, usual))
+        recent, usual = _recent(tally, stage, now), tally.between(stage, _begin(now) - KEPT_S, _begin(now))
+        known = before.get(stage)
+        # Else it would soon flow into its own usual, and seem to be over.
+        surge = known if known and now - known.since < KEPT_S else Surge(now, usual)
+        if is_surge(recent, surge.usual, factor):
+            found[stage] = surge
     return found
+
+
+def judge(tally: Tally, found: Mapping[str, Surge], *, now: float) -> list[Problem]:
+    """One problem per surge."""
+    return [_problem(stage, _recent(tally, stage, now), surge.usual) for stage, surge in found.items()]
+
+
+def _begin(now: float) -> int:
+    """Whole pieces: the one under way counts with the recent ones."""
+    return int(now - RECENT_S) // PIECE_S * PIECE_S
+
+
+def _recent(tally: Tally, stage: str, now: float) -> Count:
+    return tally.between(stage, _begin(now), now + PIECE_S)
 
 
 def is_surge(recent: Count, usual: Count, factor: float) -> bool:
@@ -61,6 +100,9 @@ def _percent(count: Count) -> str:
 
 def look(scene: Scene) -> Sight:
     """Read on in the ledger; raises as `fraud_platform.adapters.ledger_tail.read_tail`."""
-    tally, blind = read_on(scene, Tally.of(scene.memory))
-    problems = [] if blind else judge(tally, factor=scene.settings.alert_surge_factor, now=scene.now)
-    return Sight(problems=problems, memory=tally.memory, blind=blind)
+    before = Memory.of(scene.memory)
+    tally, blind = read_on(scene, before.tally)
+    factor = scene.settings.alert_surge_factor
+    found = before.surges if blind else surges(tally, before.surges, factor=factor, now=scene.now)
+    memory = msgspec.json.encode(Memory(tally=tally, surges=found)).decode()
+    return Sight(problems=[] if blind else judge(tally, found, now=scene.now), memory=memory, blind=blind)

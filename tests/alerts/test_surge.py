@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from fraud_platform.alerts import surge
+from fraud_platform.alerts.problem import Problem
 from fraud_platform.alerts.surge import is_surge
 from fraud_platform.alerts.tally import KEPT_S, PIECE_S, Count, Tally
 from fraud_platform.core.ledger import Entry, InputRange
@@ -29,6 +31,10 @@ def tally(*entries: Entry, now: float = T0) -> Tally:
     return Tally().after(entries, {}, now=now)
 
 
+def found(tally: Tally, *, now: float = T0) -> list[Problem]:
+    return surge.judge(tally, surge.surges(tally, {}, factor=3.0, now=now), now=now)
+
+
 STEADY = [entry(minutes, fraud=2) for minutes in range(16, 120)]
 
 
@@ -51,29 +57,47 @@ def test_a_surge_is_more_than_so_many_times_the_usual_share(recent: Count, usual
 
 def test_a_steady_share_is_no_surge_however_much_there_is() -> None:
     backlog = [entry(minutes, read=5000, fraud=100) for minutes in range(15)]
-    assert surge.judge(tally(*STEADY, *backlog), factor=3.0, now=T0) == []
+    assert found(tally(*STEADY, *backlog)) == []
 
 
 def test_a_leap_of_the_share_is_told_with_both_shares() -> None:
     attack = [entry(minutes, fraud=20) for minutes in range(10)]
-    (problem,) = surge.judge(tally(*STEADY, *attack), factor=3.0, now=T0)
+    (problem,) = found(tally(*STEADY, *attack))
     assert problem.key == "surge:ingestion"
     assert problem.title == ("20 % of the transfers in ingestion are fraudulent, 2 % is usual (200 in the last 15 min)")
 
 
 def test_each_stage_is_compared_with_itself() -> None:
     other = [entry(minutes, fraud=20, stage="validation") for minutes in range(120)]
-    assert surge.judge(tally(*STEADY, *other), factor=3.0, now=T0) == []
+    assert found(tally(*STEADY, *other)) == []
 
 
-def test_a_surge_that_stays_becomes_the_usual() -> None:
+def test_a_surge_lasts_for_as_long_as_it_stays_but_no_longer_than_two_hours() -> None:
+    """It is compared with what was usual before it, not with itself."""
+    counts, surges, minutes = tally(*STEADY), {}, []
+    for minute in range(200):
+        now = T0 + 60 * minute
+        counts = counts.after([entry(-minute, fraud=20)], {}, now=now)
+        surges = surge.surges(counts, surges, factor=3.0, now=now)
+        minutes += [minute] if surges else []
+    assert minutes == list(range(minutes[0], minutes[0] + KEPT_S // 60))
+    assert minutes[0] < 10
+
+
+def test_a_surge_survives_the_cursor() -> None:
+    memory = surge.Memory(tally=tally(*STEADY), surges={"lake": surge.Surge(T0, Count(5, 0, 1))})
+    assert surge.Memory.of(msgspec.json.encode(memory).decode()) == memory
+    assert surge.Memory.of("[broken") == surge.Memory()
+
+
+def test_what_has_always_been_so_is_no_surge() -> None:
     lasting = [entry(minutes, fraud=20) for minutes in range(120)]
-    assert surge.judge(tally(*lasting), factor=3.0, now=T0) == []
+    assert found(tally(*lasting)) == []
 
 
 def test_an_old_surge_is_over_though_nothing_came_since() -> None:
     attack = [entry(minutes, fraud=20) for minutes in range(10)]
-    assert surge.judge(tally(*STEADY, *attack), factor=3.0, now=T0 + 1800) == []
+    assert found(tally(*STEADY, *attack), now=T0 + 1800) == []
 
 
 # The tally ------------------------------------------------------------------------------------------
