@@ -50,11 +50,15 @@ class StoreUnavailable(Retryable):
 
 
 class ChannelUnavailable(Retryable):
-    """A webhook or mail server did not take a message; `retry_after_s` is how long it asks us to wait, 0 = not said."""
+    """A webhook or mail server did not take a message.
 
-    def __init__(self, why: str, retry_after_s: float = 0.0) -> None:
+    `retry_after_s` is how long it asks us to wait, 0 = not said; `is_too_large` = it may take less at once.
+    """
+
+    def __init__(self, why: str, retry_after_s: float = 0.0, *, is_too_large: bool = False) -> None:
         super().__init__(why)
         self.retry_after_s = retry_after_s
+        self.is_too_large = is_too_large
 
 
 class Fenced(FraudPlatformError):

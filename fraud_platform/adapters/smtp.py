@@ -2,6 +2,8 @@
 
 import smtplib
 import ssl
+import threading
+from contextlib import suppress
 from email.message import EmailMessage
 
 from fraud_platform.adapters.bounded import call_once
@@ -18,9 +20,12 @@ def send_mail(settings: Settings, message: EmailMessage, *, total_s: float = TOT
     Raises:
         ChannelUnavailable: no connection, no answer in time, or the server refuses it.
     """
+    accepted = threading.Event()
     try:
-        call_once(lambda: _send(settings, message), total_s)
+        call_once(lambda: _send(settings, message, accepted), total_s)
     except BrokerUnavailable:
+        if accepted.is_set():
+            return
         raise ChannelUnavailable(f"no answer within {total_s:g} s") from None
     except ssl.SSLError:
         raise ChannelUnavailable("its certificate is not trusted, or TLS failed") from None
@@ -36,14 +41,21 @@ def send_mail(settings: Settings, message: EmailMessage, *, total_s: float = TOT
         raise ChannelUnavailable(f"no connection ({type(error).__name__})") from None
 
 
-def _send(settings: Settings, message: EmailMessage) -> None:
-    with _connect(settings) as server:
+def _send(settings: Settings, message: EmailMessage, accepted: threading.Event) -> None:
+    server = _connect(settings)
+    try:
         if settings.smtp_security == "starttls":
             server.starttls(context=ssl.create_default_context())
         if settings.smtp_user and settings.smtp_password:
             server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
         # One refused recipient of several is no failure: the others would get it again and again.
         server.send_message(message)
+        accepted.set()
+        # What goes wrong with the farewell is no refusal: the message would come twice.
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
+    finally:
+        server.close()
 
 
 def _connect(settings: Settings) -> smtplib.SMTP:

@@ -10,10 +10,13 @@ import requests
 from fraud_platform.adapters.bounded import call_once
 from fraud_platform.errors import BrokerUnavailable, ChannelUnavailable
 
-TIMEOUT_S = 3.0
-TOTAL_S = 5.0
+CONNECT_S, READ_S = 3.0, 10.0
+"""A receiver that has got the message may take its time to say so; asked again, it would show it twice."""
+TOTAL_S = 12.0
 """Socket timeouts bound each read, not their sum, and no name look-up at all."""
 _REDIRECT = 300
+_TOO_LARGE = frozenset({400, 413})
+"""Slack answers 400 to a post that is too long."""
 _LONGEST_NUMBER = 6
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -47,13 +50,14 @@ def _post(url: str, body: Mapping[str, Any]) -> None:
             url,
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
-            timeout=TIMEOUT_S,
+            timeout=(CONNECT_S, READ_S),
             allow_redirects=False,
             stream=True,
         )
         answer.close()
     if answer.status_code >= _REDIRECT:
-        raise ChannelUnavailable(f"it answers with status {answer.status_code}", _retry_after(answer))
+        why, is_too_large = f"it answers with status {answer.status_code}", answer.status_code in _TOO_LARGE
+        raise ChannelUnavailable(why, _retry_after(answer), is_too_large=is_too_large)
 
 
 def _retry_after(answer: requests.Response) -> float:

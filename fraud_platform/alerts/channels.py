@@ -1,6 +1,7 @@
 """The channels that the settings name: the log always, a webhook and e-mail when they are set."""
 
 import logging
+import sys
 from collections.abc import Sequence
 
 from fraud_platform.alerts.book import Kind, Message
@@ -17,6 +18,7 @@ class LogChannel(Channel):
     """The log of the process that evaluates the sensors (`fraud-platform logs dagster-code`)."""
 
     name = "log"
+    most = sys.maxsize
 
     def send(self, messages: Sequence[Message], *, dropped: int = 0) -> None:
         """See `Channel.send`; the log takes everything."""

@@ -1,7 +1,10 @@
 """Messages as one e-mail: pure."""
 
+import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
 
 from fraud_platform.alerts.book import Kind, Message
 from fraud_platform.alerts.slack import headline
@@ -20,12 +23,21 @@ def compose(
     mail["Subject"] = f"[{platform}] {first}"[: MAX_SUBJECT - len(more)] + more
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
+    mail["Date"] = format_datetime(datetime.fromtimestamp(messages[-1].at, UTC))
     mail["Auto-Submitted"] = "auto-generated"
     parts = [_paragraph(message) for message in messages]
     if dropped:
         parts.append(f"{dropped} earlier messages could not be delivered in time and were given up.")
-    mail.set_content("\n\n".join(parts) + "\n")
+    text = "\n\n".join(parts) + "\n"
+    mail["Message-ID"] = _message_id(f"{mail['Subject']}\n{text}", sender)
+    mail.set_content(text)
     return mail
+
+
+def _message_id(content: str, sender: str) -> str:
+    """Of the content, so that a mailbox can know one that was delivered twice."""
+    _, _, domain = parseaddr(sender)[1].rpartition("@")
+    return f"<{hashlib.sha256(content.encode()).hexdigest()[:32]}@{domain}>"
 
 
 def _paragraph(message: Message) -> str:

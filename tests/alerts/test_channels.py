@@ -94,6 +94,14 @@ def test_any_answer_but_success_is_a_refusal_without_the_address(hook: Hook, sta
     assert len(hook.posts) == 1
 
 
+@pytest.mark.parametrize(("status", "may_be_too_large"), [(400, True), (413, True), (404, False), (429, False)])
+def test_a_webhook_may_find_a_post_too_large(hook: Hook, status: int, *, may_be_too_large: bool) -> None:
+    hook.status = status
+    with pytest.raises(ChannelUnavailable) as caught:
+        post_json(hook.url, {})
+    assert caught.value.is_too_large is may_be_too_large
+
+
 @pytest.mark.parametrize(("asked", "pause"), [("17", 17.0), ("Fri, 02 Jan 2026", 0.0), ("9" * 40, 0.0), ("-1", 0.0)])
 def test_a_webhook_may_ask_to_wait(hook: Hook, asked: str, pause: float) -> None:
     hook.status, hook.answer_headers = 429, {"Retry-After": asked}
@@ -134,11 +142,30 @@ def test_an_email_holds_all_messages_of_the_moment(box: Mailbox) -> None:
     assert mail["Subject"] == "[fraud-platform] lake is 120,000 records behind (and 1 more)"
     assert (mail["From"], mail["To"]) == ("ops@example.com", "ops@example.com, team@example.com")
     assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Date"].datetime.timestamp() == T0
+    assert mail["Message-ID"].endswith("@example.com>")
     assert box.recipients == [["ops@example.com", "team@example.com"]]
     body = mail.get_content()
     assert "Look at `fraud-platform status`." in body
     assert "Still, for 5 min: a slot of lake is down" in body
     assert "2 earlier messages could not be delivered" in body
+
+
+def test_an_email_that_was_accepted_is_delivered_whatever_the_farewell(box: Mailbox) -> None:
+    box.farewell = "500 rather not"
+    with running_mail_server(box) as port:
+        send_mail(port)
+    assert len(box.mails) == 1
+
+
+def test_the_same_messages_make_the_same_email(box: Mailbox) -> None:
+    """A mailbox shows it once, however often it is delivered."""
+    with running_mail_server(box) as port:
+        send_mail(port)
+        send_mail(port)
+        MailChannel(mail_settings(port), "fraud-platform").send([message(key="slot:lake.0")])
+    first, again, other = (mail["Message-ID"] for mail in box.mails)
+    assert first == again != other
 
 
 def test_the_sender_can_be_chosen(box: Mailbox) -> None:

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import pytest
 
 from fraud_platform.alerts.book import Kind, Message
-from fraud_platform.alerts.outbox import LONGEST_PAUSE_S, MAX_AGE_S, MAX_WAITING, Channel, Queue, deliver
+from fraud_platform.alerts.outbox import (
+    LONGEST_ASKED_S,
+    LONGEST_PAUSE_S,
+    MAX_AGE_S,
+    MAX_WAITING,
+    Channel,
+    Queue,
+    deliver,
+)
+from fraud_platform.alerts.problem import Severity
 from fraud_platform.errors import ChannelUnavailable
 from tests.alerts.makers import T0, message
 
@@ -18,14 +27,19 @@ class Post(Channel):
         self.fault: Exception | None = None
         self.asked = 0
         self.taken: list[Message] = []
+        self.sizes: list[int] = []
+        self.largest = 1000
         self.told_dropped = 0
 
     def send(self, messages: Sequence[Message], *, dropped: int = 0) -> None:
         self.asked += 1
         if self.fault:
             raise self.fault
+        if len(messages) > self.largest:
+            raise ChannelUnavailable("status 413", is_too_large=True)
+        self.sizes.append(len(messages))
         self.taken += messages
-        self.told_dropped = dropped
+        self.told_dropped += dropped
 
 
 class Round:
@@ -69,7 +83,7 @@ def test_a_refused_message_is_brought_again_later(post: Post, turn: Round) -> No
     assert [each.key for each in post.taken] == ["lag:lake"]
 
 
-def test_pauses_double_up_to_an_hour(post: Post, turn: Round) -> None:
+def test_pauses_double_up_to_five_minutes(post: Post, turn: Round) -> None:
     post.fault = ChannelUnavailable("no connection")
     pauses = []
     now = 0.0
@@ -77,7 +91,7 @@ def test_pauses_double_up_to_an_hour(post: Post, turn: Round) -> None:
         turn.at(now, *([message()] if n == 0 else []))
         pauses.append(turn.queues["webhook"].next_at - T0 - now)
         now += pauses[-1]
-    assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert pauses == [30, 60, 120, 240, 300, 300, 300, 300, 300, 300]
 
 
 def test_a_channel_may_ask_for_a_longer_pause_but_not_for_more_than_an_hour(post: Post, turn: Round) -> None:
@@ -86,7 +100,7 @@ def test_a_channel_may_ask_for_a_longer_pause_but_not_for_more_than_an_hour(post
     assert turn.queues["webhook"].next_at == T0 + 90
     post.fault = ChannelUnavailable("status 429", retry_after_s=1e9)
     turn.at(90)
-    assert turn.queues["webhook"].next_at == T0 + 90 + LONGEST_PAUSE_S
+    assert turn.queues["webhook"].next_at == T0 + 90 + LONGEST_ASKED_S
 
 
 def test_new_messages_wait_behind_the_old_ones(post: Post, turn: Round) -> None:
@@ -128,6 +142,39 @@ def test_the_queue_stays_small_and_counts_what_it_gave_up(post: Post, turn: Roun
     turn.at(LONGEST_PAUSE_S)
     assert post.taken[-1].key == f"k{3 * MAX_WAITING - 1}"
     assert post.told_dropped == 2 * MAX_WAITING
+
+
+def test_many_messages_at_once_all_arrive_in_pieces(post: Post, turn: Round) -> None:
+    turn.at(0, *[message(key=f"k{n}") for n in range(3 * MAX_WAITING)])
+    assert [each.key for each in post.taken] == [f"k{n}" for n in range(3 * MAX_WAITING)]
+    assert (set(post.sizes), post.told_dropped) == ({10}, 0)
+
+
+def test_what_is_too_large_for_a_channel_comes_in_smaller_pieces(post: Post, turn: Round) -> None:
+    post.largest = 3
+    turn.at(0, *[message(key=f"k{n}") for n in range(9)])
+    assert [each.key for each in post.taken] == [f"k{n}" for n in range(9)]
+    assert max(post.sizes) <= 3
+    post.largest = 0
+    turn.at(60, message())
+    assert turn.queues["webhook"].why == "status 413"
+
+
+def test_what_was_taken_before_a_refusal_does_not_come_again(turn: Round, post: Post) -> None:
+    times = iter([True, True, False])
+    many = [message(key=f"k{n}") for n in range(25)]
+    queues = deliver({}, many, [post], clock=lambda: T0, has_time=lambda: next(times))
+    assert [each.key for each in queues["webhook"].waiting] == [f"k{n}" for n in range(20, 25)]
+    turn.queues = queues
+    turn.at(30)
+    assert post.taken == many
+
+
+def test_errors_outlast_warnings_where_not_all_can_wait(post: Post, turn: Round) -> None:
+    post.fault = ChannelUnavailable("no connection")
+    turn.at(0, message(key="worst"), *[message(key=f"k{n}", severity=Severity.WARNING) for n in range(2 * MAX_WAITING)])
+    left = [each.key for each in turn.queues["webhook"].waiting]
+    assert (len(left), left[0], left[-1]) == (MAX_WAITING, "worst", f"k{2 * MAX_WAITING - 1}")
 
 
 def test_news_of_yesterday_is_given_up(post: Post, turn: Round) -> None:
