@@ -10,9 +10,11 @@ _PERSONAL = re.compile(
       [\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+   # an e-mail address
     | \btok_[0-9a-f]{4,}_[0-9a-f]+            # a token of an ssn
     | \b\d{3}[- ]\d{2}[- ]\d{4}\b             # an ssn
-    | \b[A-Z]{2}\d{2}[A-Z0-9]{8,30}\b         # an IBAN
+    | \b[A-Za-z]{2}\d{2}[A-Za-z0-9]{11,30}\b # an IBAN, and in groups of four
+    | \b[A-Za-z]{2}\d{2}(?:[ ][A-Za-z0-9]{4}){2,7}(?:[ ][A-Za-z0-9]{1,3})?\b
     | \+\d[\d ()-]{6,}\d                      # a telephone number
-    | (?<![\d.,-])\d{9,}(?![\d.,])            # an account; our own numbers have commas
+    | \d{9,}                                  # an account; our own numbers have commas
+    | \b\d{4}(?:[ ]\d{4}){2,}\b               # the same in groups
     """,
     re.VERBOSE,
 )

@@ -10,7 +10,10 @@ PERSONAL = [
     "ada@bank.example",
     "900-12-3456",
     "DE89370400440532013000",
+    "DE89 3704 0044 0532 0130 00",
+    "gb29nwbk60161331926819",
     "123456789012",
+    "1234 5678 9012 3456",
     "+1 555 010 0199",
     "tok_1a2b3c4d_" + "0f" * 32,
 ]
@@ -20,6 +23,7 @@ OURS = [
     "fraudulent-transactions-result/3 at 2026-01-01 12:00:00Z",
     "kafka/dead-letters: dead_letters_are_few",
     "up to 8388608 bytes",
+    "1,234,567,890 records of 12,345,678,901 in users/11 since 2026-01-01",
 ]
 
 
@@ -27,6 +31,7 @@ OURS = [
 def test_personal_data_is_taken_out(secret: str) -> None:
     assert secret not in harmless(f"the value {secret} is odd", 500)
     assert harmless(f"the value {secret} is odd", 500) == "the value *** is odd"
+    assert harmless(f"Odd is {secret}. So is ({secret}),{secret}", 500) == "Odd is ***. So is (***),***"
 
 
 @pytest.mark.parametrize("text", OURS)
