@@ -2,7 +2,7 @@
 
 import pytest
 
-from fraud_platform.alerts.book import GAP_S, MAX_OPEN, MAX_TEXT, MORE, Book, Kind, Message, advance
+from fraud_platform.alerts.book import GAP_S, MAX_OPEN, MAX_TEXT, MORE, QUIET_S, Book, Kind, Message, advance
 from fraud_platform.alerts.problem import Problem, Severity, Sight
 from tests.alerts.makers import T0, problem
 
@@ -71,7 +71,24 @@ def test_a_problem_that_comes_back_later_is_told_anew(story: Story) -> None:
     story.look(0, problem())
     story.look(60)
     story.look(120)
-    assert story.look(180, problem()) == [("raised", "lag:lake")]
+    assert story.look(120 + QUIET_S, problem()) == [("raised", "lag:lake")]
+    assert story.book.quiet == {}
+
+
+def test_a_problem_that_is_back_soon_is_told_once_when_it_stays(story: Story) -> None:
+    story.look(0, problem())
+    story.look(60)
+    story.look(120)
+    told = {minute: story.look(60.0 * minute, problem()) for minute in range(3, 30)}
+    assert {minute: each for minute, each in told.items() if each} == {17: [("raised", "lag:lake")]}
+
+
+def test_a_problem_that_was_back_in_the_quiet_only_is_not_told(story: Story) -> None:
+    story.look(0, problem())
+    story.look(60)
+    story.look(120)
+    seen = [story.look(60.0 * minute, *([problem()] if minute < 10 else [])) for minute in range(3, 30)]
+    assert seen == [[]] * 27
 
 
 def test_a_short_trouble_is_not_told(story: Story) -> None:
@@ -114,6 +131,15 @@ def test_what_gets_better_but_stays_is_not(story: Story) -> None:
     assert story.look(60, problem(severity=Severity.WARNING)) == []
 
 
+def test_what_hovers_about_a_limit_gets_worse_once(story: Story) -> None:
+    severities = [Severity.WARNING, Severity.ERROR] * 10
+    told = [story.messages(60.0 * n, problem(severity=each)) for n, each in enumerate(severities)]
+    assert [len(messages) for messages in told] == [1, 1, *[0] * 18]
+    story.look(1200)
+    (over,) = story.messages(1260)
+    assert over.severity is Severity.ERROR
+
+
 def test_what_cannot_be_looked_at_neither_begins_nor_ends(story: Story) -> None:
     story.look(0, problem("lag:lake"), problem("slot:lake.0"))
     assert [story.look(60.0 * n, unsure=("lag:",)) for n in (1, 2, 3)] == [[], [("recovered", "slot:lake.0")], []]
@@ -139,6 +165,15 @@ def test_the_book_stays_small(story: Story) -> None:
     assert len(told) == len(story.book.entries) == MAX_OPEN
     assert {("raised", "worst"), ("raised", MORE)} <= set(told)
     assert story.book.entries[MORE].title.startswith("902 more")
+
+
+def test_what_a_person_knows_of_is_not_over_because_worse_came(story: Story) -> None:
+    story.look(0, problem("z", severity=Severity.WARNING))
+    flood = [problem(f"check:{n:04d}") for n in range(1000)]
+    for minute in range(1, 5):
+        told = story.look(60.0 * minute, *flood, problem("z", severity=Severity.WARNING))
+        assert ("recovered", "z") not in told
+    assert len(story.book.entries) == MAX_OPEN
 
 
 def test_words_are_cut_and_cleaned(story: Story) -> None:
