@@ -89,7 +89,7 @@ def advance(book: Book, sight: Sight, *, now: float, repeat_s: float) -> tuple[B
         elif entry.told_at:
             messages.append(_message(Kind.RECOVERED, key, entry, now))
             quiet[key] = now + QUIET_S
-    return Book(looked_at=now, entries=entries, quiet=quiet), messages
+    return Book(looked_at=book.looked_at if sight.blind else now, entries=entries, quiet=quiet), messages
 
 
 def _bounded(sight: Sight, told: Collection[str]) -> list[Problem]:

@@ -55,7 +55,7 @@ def look(scene: Scene) -> Sight:
     from fraud_platform.adapters import admin
 
     found = {
-        stage.name: admin.standing(scene.settings, stage, timeout_s=TIMEOUT_S)
+        stage.name: admin.standing(scene.settings, stage, timeout_s=scene.timeout(TIMEOUT_S))
         for stage in STAGES.values()
         if stage.consumes
     }

@@ -31,13 +31,15 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one look found.
 
     `unsure` are beginnings of keys that could not be looked at: such problems neither begin nor end. `memory` is what
-    the look wants back the next time. `blind` says why nothing could be seen: then nothing begins or ends.
+    the look wants back the next time. `blind` says why nothing could be seen: then nothing begins or ends; it
+    `will_pass` when a service is away, which has an alert of its own.
     """
 
     problems: Sequence[Problem] = ()
     unsure: Sequence[str] = ()
     memory: str = ""
     blind: str = ""
+    will_pass: bool = False
 
     def is_unsure(self, key: str) -> bool:
         """Whether nothing is known about this problem now."""

@@ -114,6 +114,16 @@ def test_after_a_pause_of_the_looks_a_trouble_must_hold_anew(story: Story) -> No
     assert story.look(GAP_S + 61, long) == [("raised", "lag:lake")]
 
 
+def test_after_blind_looks_a_trouble_must_hold_anew(story: Story) -> None:
+    long = problem(hold_s=120)
+    story.look(0, long)
+    for minute in range(1, 8):
+        story.book, _ = advance(story.book, Sight(blind="Kafka is away."), now=T0 + 60 * minute, repeat_s=HOUR)
+    assert story.look(480, long) == []
+    assert story.look(540, long) == []
+    assert story.look(600, long) == [("raised", "lag:lake")]
+
+
 def test_a_pause_does_not_forget_what_was_told(story: Story) -> None:
     story.look(0, problem())
     assert story.look(GAP_S + 1, problem()) == []

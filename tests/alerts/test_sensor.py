@@ -191,18 +191,68 @@ def test_while_it_cannot_look_it_delivers_what_waits(ticks: Ticks, trouble: Trou
     assert len(hook.posts) == 2
 
 
+@pytest.mark.parametrize(
+    ("fault", "severity"),
+    [(BrokerUnavailable("Kafka does not answer."), "warning"), (ConfigurationError("Kafka refuses us."), "error")],
+)
+def test_a_sensor_that_cannot_look_for_long_is_a_problem_until_it_can(
+    ticks: Ticks, trouble: Trouble, hook: Hook, fault: Exception, severity: str
+) -> None:
+    trouble.fault = fault
+    for _ in range(5):
+        ticks.tick(60)
+    assert hook.posts == []
+    ticks.tick(60)
+    assert [post["text"] for post in hook.posts] == [f"fraud-platform: alert_x cannot look: {str(fault)[:-1]}"]
+    assert ticks.told["blind:x"].severity == severity
+    trouble.fault = None
+    assert [ticks.tick(60), ticks.tick(60)][-1] == "all is well"
+    assert "Over after" in hook.posts[-1]["text"]
+
+
+def test_a_part_of_the_picture_is_remembered_but_tells_nothing(ticks: Ticks, trouble: Trouble) -> None:
+    trouble.sight = Sight(problems=[problem()], memory="here")
+    ticks.tick()
+    trouble.sight = Sight(blind="too much", memory="there")
+    assert ticks.tick(60).startswith("could not look: too much; ")
+    assert set(ticks.told) == {"lag:lake"}
+    ticks.tick(60)
+    assert trouble.scenes[-1].memory == "there"
+
+
+def test_a_look_has_one_deadline_for_all_that_it_asks(ticks: Ticks, trouble: Trouble, tmp_path: Path) -> None:
+    ticks.tick()
+    assert 0 < trouble.scenes[0].until - time.monotonic() <= 25
+    late = scene(ticks.instance, tmp_path, until=time.monotonic() - 1)
+    with pytest.raises(BrokerUnavailable, match="more than 25 s"):
+        late.timeout(3.0)
+    assert scene(ticks.instance, tmp_path).timeout(3.0) == 3.0
+
+
 @pytest.mark.parametrize("cursor", ["[broken", '{"book": 5}', "null"])
 def test_a_damaged_cursor_is_forgotten(ticks: Ticks, cursor: str) -> None:
     ticks.cursor = cursor
     assert ticks.tick() == "all is well"
 
 
-def test_wrong_settings_are_a_sentence_and_no_failed_tick(instance: DagsterInstance, trouble: Trouble) -> None:
+def test_wrong_settings_are_a_sentence_and_no_failed_tick(
+    instance: DagsterInstance, trouble: Trouble, caplog: pytest.LogCaptureFixture
+) -> None:
     def wrong() -> Settings:
         raise ConfigurationError("The settings are wrong: FRAUD_PARTITIONS: must be a number")
 
     sensor = alert_sensor("x", "of x.", trouble, settings=wrong)
     assert "FRAUD_PARTITIONS" in sensor(dg.build_sensor_context(instance=instance)).skip_message
+    assert "ALERT alert_x cannot look: The settings are wrong" in caplog.text
+
+
+def test_what_a_look_trips_over_is_logged_without_its_text(
+    ticks: Ticks, trouble: Trouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    trouble.fault = RuntimeError("the value 900-12-3456")
+    ticks.tick()
+    assert "failed on a defect of the platform (RuntimeError" in caplog.text
+    assert "900-12-3456" not in caplog.text
 
 
 def test_the_cursor_stays_small(trouble: Trouble, tmp_path: Path, instance: DagsterInstance) -> None:
