@@ -1,6 +1,6 @@
 """Data that no longer move: an input that got nothing new, or a stage that makes no progress though it has input."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,31 +11,43 @@ from fraud_platform.alerts.sensor import Scene
 from fraud_platform.alerts.wording import duration
 from fraud_platform.orchestration.control import keeper
 from fraud_platform.orchestration.inputs import expected_inputs
-from fraud_platform.topology import STAGES, Topic
+from fraud_platform.topology import STAGES, Stage, Topic
 
 HOLD_S = 120.0
 """After a start the banks and the stages get this long."""
+_SHOWN = 3
+
+Offsets = Mapping[tuple[Topic, int], int]
 
 
 class Still(msgspec.Struct, frozen=True):
-    """A place (a sum of offsets), and since when it has been there (Unix seconds)."""
+    """A place (an offset), and since when it has been there (Unix seconds)."""
 
     at: int
     since: float
 
 
+Places = Mapping[str, tuple[int, int]]
+"""Position and lag of one stage by partition, as `users/3`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Sums of offsets now: the ends of inputs, and per stage its position and lag; None = it is not to work."""
+    """Offsets now: the sum of the ends of each input, and where each stage that is to work stands."""
 
     ends: Mapping[Topic, int]
-    stages: Mapping[str, tuple[int, int]]
+    stages: Mapping[str, Places]
 
 
 def remember(before: Mapping[str, Still], flow: Flow, *, now: float) -> dict[str, Still]:
-    """Since when each place has been where it is."""
+    """Since when each place has been where it is; a partition without lag has nothing to move for."""
     places = {f"input:{topic}": end for topic, end in flow.ends.items()}
-    places |= {f"stage:{stage}": position for stage, (position, _) in flow.stages.items()}
+    places |= {
+        f"stage:{stage}:{partition}": position
+        for stage, partitions in flow.stages.items()
+        for partition, (position, lag) in partitions.items()
+        if lag
+    }
     return {name: before[name] if _is_same(before.get(name), at) else Still(at, now) for name, at in places.items()}
 
 
@@ -46,11 +58,12 @@ def _is_same(still: Still | None, at: int) -> bool:
 def judge(flow: Flow, stills: Mapping[str, Still], *, limit_s: float, now: float) -> list[Problem]:
     """What has not moved for `limit_s` though it should; an input that never had a record is not expected to."""
     quiet = {topic: now - stills[f"input:{topic}"].since for topic, end in flow.ends.items() if end}
-    stuck = {stage: now - stills[f"stage:{stage}"].since for stage, (_, lag) in flow.stages.items() if lag}
-    return [
-        *[_quiet(topic, seconds) for topic, seconds in quiet.items() if seconds >= limit_s],
-        *[_stuck(stage, seconds, flow.stages[stage][1]) for stage, seconds in stuck.items() if seconds >= limit_s],
-    ]
+    found = [_quiet(topic, seconds) for topic, seconds in quiet.items() if seconds >= limit_s]
+    for stage, places in flow.stages.items():
+        waits = {each: now - stills[f"stage:{stage}:{each}"].since for each, (_, lag) in places.items() if lag}
+        if stuck := {each: seconds for each, seconds in waits.items() if seconds >= limit_s}:
+            found.append(_stuck(stage, stuck, sum(places[each][1] for each in stuck)))
+    return found
 
 
 def _quiet(topic: Topic, seconds: float) -> Problem:
@@ -66,10 +79,15 @@ def _quiet(topic: Topic, seconds: float) -> Problem:
     )
 
 
-def _stuck(stage: str, seconds: float, lag: int) -> Problem:
+def _stuck(stage: str, stuck: Mapping[str, float], lag: int) -> Problem:
+    named = sorted(stuck)
+    where = ", ".join(named[:_SHOWN]) + (f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else "")
     return Problem(
         key=f"stale:{stage}",
-        title=f"{stage} has made no progress for {duration(seconds)}, with {lag:,} records before it",
+        title=(
+            f"{stage} has made no progress for {duration(max(stuck.values()))},"
+            f" with {lag:,} records before it in {where}"
+        ),
         text=(
             "Its last run in Dagster says what it waits for; `fraud-platform doctor` looks at the services behind it."
         ),
@@ -104,17 +122,18 @@ def _flow(scene: Scene) -> Flow:
 
     inputs = expected_inputs(scene.settings, scene.instance)
     on = [stage for stage in STAGES.values() if stage.consumes and keeper(scene.instance, stage).is_on]
-    committed = {stage.name: admin.committed_offsets(scene.settings, stage, timeout_s=TIMEOUT_S) for stage in on}
     topics = dict.fromkeys([*inputs, *(topic for stage in on for topic in stage.reads)])
-    ends = admin.end_offsets(scene.settings, topics, timeout_s=TIMEOUT_S)
-    stages = {
-        stage.name: (sum(committed[stage.name].values()), _left(stage.reads, committed[stage.name], ends))
-        for stage in on
+    begins = admin.begin_offsets(scene.settings, topics, timeout_s=scene.timeout(TIMEOUT_S))
+    # Commits before ends: a later end can only be higher.
+    committed = {
+        stage.name: admin.committed_offsets(scene.settings, stage, timeout_s=scene.timeout(TIMEOUT_S)) for stage in on
     }
-    return Flow({topic: sum(end for (name, _), end in ends.items() if name is topic) for topic in inputs}, stages)
+    ends = admin.end_offsets(scene.settings, topics, timeout_s=scene.timeout(TIMEOUT_S))
+    sums = {topic: sum(end for (name, _), end in ends.items() if name is topic) for topic in inputs}
+    return Flow(sums, {stage.name: _places(stage, begins, committed[stage.name], ends) for stage in on})
 
 
-def _left(
-    reads: Sequence[Topic], committed: Mapping[tuple[Topic, int], int], ends: Mapping[tuple[Topic, int], int]
-) -> int:
-    return sum(max(0, end - committed.get(place, 0)) for place, end in ends.items() if place[0] in reads)
+def _places(stage: Stage, begins: Offsets, committed: Offsets, ends: Offsets) -> Places:
+    """Without a commit a stage stands where the log begins, which is 0 no longer once retention has cut it."""
+    at = {place: committed.get(place, begins.get(place, 0)) for place in ends if place[0] in stage.reads}
+    return {f"{topic}/{number}": (here, max(0, ends[topic, number] - here)) for (topic, number), here in at.items()}

@@ -196,7 +196,7 @@ def stale_after(minutes: float, *flows: Flow) -> list[str]:
 
 
 def flow(end: int = 10, position: int = 10, behind: int = 0) -> Flow:
-    return Flow({Topic.BANK_TRANSACTIONS: end}, {"ingestion": (position, behind)})
+    return Flow({Topic.BANK_TRANSACTIONS: end}, {"ingestion": {"bank-transactions/0": (position, behind)}})
 
 
 @pytest.mark.parametrize(
@@ -215,6 +215,21 @@ def flow(end: int = 10, position: int = 10, behind: int = 0) -> Flow:
 )  # fmt: skip
 def test_what_does_not_move_for_so_long_is_stale(minutes: float, flows: list[Flow], expected: list[str]) -> None:
     assert stale_after(minutes, *flows) == expected
+
+
+def test_a_partition_that_is_stuck_is_not_hidden_by_those_that_move() -> None:
+    def partitions(moving: int, behind: int) -> Flow:
+        return Flow({}, {"lake": {"users/0": (7, 5), "users/1": (moving, behind)}})
+
+    flows = [partitions(10, 0), partitions(500, 90), partitions(900, 20)]
+    assert stale_after(40, *flows) == ["stale:lake"]
+    stills = stale.remember({}, flows[0], now=T0 - 3600)
+    (problem,) = stale.judge(flows[2], stale.remember(stills, flows[2], now=T0), limit_s=1800, now=T0)
+    assert problem.title == "lake has made no progress for 1 h, with 5 records before it in users/0"
+
+
+def test_the_first_record_after_a_quiet_time_is_not_late() -> None:
+    assert stale_after(60, flow(position=10), flow(position=10), flow(end=11, position=10, behind=1)) == []
 
 
 def test_a_stage_that_was_switched_off_in_between_begins_anew() -> None:
