@@ -9,6 +9,10 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from fraud_platform.alerts.problem import Problem, Severity, Sight
 from fraud_platform.alerts.sensor import Scene
+from fraud_platform.topology import TOPICS
+
+WITH_SENSOR = frozenset({"readers_keep_up", "dead_letters_are_few"})
+"""Checks of what a sensor of its own looks at each minute: nobody is to be told twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +42,16 @@ def _key(asset: str, check: str) -> str:
     return f"check:{asset}:{check}"
 
 
+def has_sensor(key: dg.AssetCheckKey) -> bool:
+    """Whether another sensor tells what this check would."""
+    inputs = {topic.value for topic, spec in TOPICS.items() if spec.external}
+    is_of_input = key.name == "events_are_recent" and key.asset_key.path[-1] in inputs
+    return key.name in WITH_SENSOR or is_of_input
+
+
 def look(scene: Scene) -> Sight:
-    """The newest evaluation of every check; one that is being evaluated keeps what was said of it."""
-    failed, running = evaluations(scene.instance, scene.checks)
+    """The newest evaluation of every check that is told here; one under way keeps what was said of it."""
+    failed, running = evaluations(scene.instance, [key for key in scene.checks if not has_sensor(key)])
     return Sight(problems=judge(failed), unsure=running)
 
 

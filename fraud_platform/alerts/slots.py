@@ -7,7 +7,7 @@ from dagster import DagsterInstance
 
 from fraud_platform.alerts.problem import Problem, Severity, Sight
 from fraud_platform.alerts.sensor import Scene
-from fraud_platform.errors import Retryable
+from fraud_platform.errors import ConfigurationError, Retryable
 from fraud_platform.orchestration import runs, tags
 from fraud_platform.orchestration.cluster import TIMEOUT_S
 from fraud_platform.orchestration.control import StageState, keeper
@@ -22,7 +22,7 @@ HOLD_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSlots:
-    """The slots of one stage. `live` None = Kafka does not answer; `why_off` = why it has switched itself off."""
+    """The slots of one stage. `live` None = Kafka does not tell; `why_off` = why it has switched itself off."""
 
     stage: str
     is_on: bool
@@ -31,16 +31,16 @@ class StageSlots:
     live: Collection[str] | None
 
 
-def judge(stages: Sequence[StageSlots]) -> Sight:
-    """What is down though it is wanted."""
+def judge(stages: Sequence[StageSlots], refusal: str = "") -> Sight:
+    """What is down though it is wanted; `refusal` = what Kafka says when it answers, but not to us."""
     found = [_switched_off(each) for each in stages if not each.is_on and each.why_off]
     down = [_down(each.stage, slot) for each in stages for slot in _missing(each)]
     if all(each.live is not None for each in stages):
         return Sight(problems=[*found, *down])
     away = Problem(
         key="kafka",
-        title="Kafka does not answer",
-        text="The stages wait and lose nothing. `fraud-platform status` and `fraud-platform doctor` say more.",
+        title="Kafka refuses us" if refusal else "Kafka does not answer",
+        text=f"{refusal} The stages wait and lose nothing. `fraud-platform doctor` says more.".lstrip(),
         hold_s=HOLD_S,
     )
     return Sight(problems=[away, *found, *down], unsure=[f"slot:{each.stage}." for each in stages if each.live is None])
@@ -79,18 +79,24 @@ def _switched_off(stage: StageSlots) -> Problem:
 
 def look(scene: Scene) -> Sight:
     """Every stage's switch, runs and group members."""
-    members = _members(scene.settings)
-    return judge([stage_slots(scene.instance, scene.settings, members, stage) for stage in STAGES.values()])
+    members, refusal = _members(scene.settings)
+    stages = [stage_slots(scene.instance, scene.settings, members, stage) for stage in STAGES.values()]
+    return judge(stages, refusal)
 
 
-def _members(settings: Settings) -> Members | None:
-    """Asked for all stages at once: a broker that is away costs its time limit once, not once a stage."""
+def _members(settings: Settings) -> tuple[Members | None, str]:
+    """The members, or None and Kafka's refusal, if it is one.
+
+    Asked for all stages at once: a broker that is away costs its time limit once, not once a stage.
+    """
     from fraud_platform.adapters import admin
 
     try:
-        return admin.live_members(settings, timeout_s=TIMEOUT_S)
+        return admin.live_members(settings, timeout_s=TIMEOUT_S), ""
     except Retryable:
-        return None
+        return None, ""
+    except ConfigurationError as error:
+        return None, str(error)
 
 
 def stage_slots(instance: DagsterInstance, settings: Settings, members: Members | None, stage: Stage) -> StageSlots:

@@ -14,9 +14,10 @@ from fraud_platform.alerts import dead_letters, lag, slots, stale
 from fraud_platform.alerts.sensor import Scene
 from fraud_platform.alerts.tally import Tally
 from fraud_platform.core.ledger import Entry, InputRange
-from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.errors import BrokerUnavailable, ConfigurationError
+from fraud_platform.orchestration.control import keeper
 from fraud_platform.settings import Settings
-from fraud_platform.topology import LAKE, STAGES, Topic
+from fraud_platform.topology import BANKS, LAKE, STAGES, Topic
 from tests.alerts.receivers import free_port
 from tests.quality.topics import move, write, write_entries
 
@@ -146,6 +147,17 @@ def test_without_kafka_one_problem_says_so_soon(away: Settings, instance: dg.Dag
     assert [each.key for each in sight.problems] == ["kafka"]
     assert all(sight.is_unsure(f"slot:{stage.name}.0") for stage in STAGES.values() if stage.consumes)
     assert time.monotonic() - began < 30
+
+
+def test_where_kafka_refuses_us_the_switches_are_still_looked_at(
+    away: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigurationError("Kafka refuses the password.")
+
+    monkeypatch.setattr("fraud_platform.adapters.admin.live_members", refuse)
+    keeper(instance, BANKS).on()
+    assert {each.key for each in slots.look(scene(away, instance)).problems} == {"kafka", "slot:banks.0"}
 
 
 @pytest.mark.parametrize("look", [lag.look, stale.look], ids=["lag", "stale"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import dagster as dg
 import pytest
 
 from fraud_platform.alerts import dead_letters, failed_runs, failing_checks, lag, slots, stale, validator
@@ -99,6 +100,14 @@ def test_while_kafka_is_away_nothing_is_said_of_its_members() -> None:
     assert not sight.is_unsure("slot:banks.0")
 
 
+def test_a_kafka_that_refuses_us_is_told_with_its_sentence() -> None:
+    seen = [stage(live=None), stage(stage="banks", is_on=False, why_off="banks.0 cannot work.", live=[])]
+    refused, off = slots.judge(seen, "Kafka refuses the user.").problems
+    assert (refused.key, refused.title) == ("kafka", "Kafka refuses us")
+    assert refused.text.startswith("Kafka refuses the user. The stages wait")
+    assert off.key == "stage:banks"
+
+
 @pytest.mark.parametrize(
     ("why", "severity"),
     [
@@ -181,6 +190,20 @@ def test_a_failing_check_says_what_the_check_says() -> None:
     assert (error.key, error.severity) == ("check:kafka/users:records_match_schema", Severity.ERROR)
     assert (error.title, error.text) == ("The check records_match_schema of kafka/users fails", "Do this.")
     assert (warning.severity, warning.text) == (Severity.WARNING, "Its page in Dagster says more.")
+
+
+@pytest.mark.parametrize(
+    ("topic", "name", "expected"),
+    [
+        ("users", "readers_keep_up", True),
+        ("dead-letters", "dead_letters_are_few", True),
+        ("bank-transactions", "events_are_recent", True),
+        ("users", "events_are_recent", False),
+        ("users", "retention_leaves_time", False),
+    ],
+)
+def test_what_a_sensor_of_its_own_tells_is_not_told_twice(topic: str, name: str, *, expected: bool) -> None:
+    assert failing_checks.has_sensor(dg.AssetCheckKey(dg.AssetKey(["kafka", topic]), name)) is expected
 
 
 # Stale data -----------------------------------------------------------------------------------------

@@ -153,15 +153,15 @@ def test_a_defect_tells_no_value(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_failing_check_becomes_an_alert_with_its_own_words(bench: Bench, found: Views, settings: Settings) -> None:
-    found.readers = {READ[0]: [Reader(stage="ingestion", lag=10**6)]}
+    found.readers = {READ[0]: [Reader(stage="ingestion", lag=10**6, lost=[0])]}
     done = bench.evaluate(Group(**{name: getattr(GROUPS[0], name) for name in ("name", "about", "evaluate")}, specs=[
         spec for spec in GROUPS[0].specs if spec.asset_key.path[-1] == READ[0]
     ]))  # fmt: skip
     keys = [key for check in CHECKS for key in check.check_keys]
     scene = Scene(settings=settings, instance=bench.instance, now=0.0, checks=keys)
-    (problem,) = failing_checks.look(scene).problems
-    assert problem.key == "check:kafka/bank-transactions:readers_keep_up"
-    assert problem.text == done["kafka/bank-transactions:readers_keep_up"].description
+    (problem,) = failing_checks.look(scene).problems  # the lag itself has a sensor of its own
+    assert problem.key == "check:kafka/bank-transactions:retention_leaves_time"
+    assert problem.text == done["kafka/bank-transactions:retention_leaves_time"].description
 
 
 def test_one_check_alone_can_be_evaluated(bench: Bench) -> None:
