@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
@@ -52,6 +53,24 @@ def _specs(name: str, topics: Collection[Topic], about: str) -> list[dg.AssetChe
     return [dg.AssetCheckSpec(name, asset=topic_key(topic), description=about) for topic in topics]
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact of the newest evaluation of a check that has it, and when that was."""
+
+    at: datetime
+    value: Any
+
+
+def last_fact(instance: DagsterInstance, check: dg.AssetCheckKey, name: str) -> Fact | None:
+    """What the check's evaluations have said last; None = nothing yet."""
+    done = {Status.SUCCEEDED, Status.FAILED}
+    for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_HISTORY, status=done):
+        if record.evaluation is not None and name in record.evaluation.metadata:
+            at = datetime.fromtimestamp(record.create_timestamp, UTC)
+            return Fact(at, record.evaluation.metadata[name].value)
+    return None
+
+
 # Reading --------------------------------------------------------------------------------------------
 
 
@@ -86,10 +105,13 @@ RECENT = (Topic.BANK_TRANSACTIONS, *ROWS)
 def _recency(moment: Moment) -> Verdicts:
     expected = expected_inputs(moment.settings, moment.instance)
     limit_s = moment.settings.alert_stale_minutes * 60
-    return {
-        key(topic, "events_are_recent"): recency.is_recent(topic, newest, limit_s=limit_s, now=moment.now)
-        for topic, newest in views.newest(moment.settings, RECENT, expected).items()
-    }
+    verdicts: dict[dg.AssetCheckKey, Verdict] = {}
+    for topic, newest in views.newest(moment.settings, RECENT, expected).items():
+        mine = key(topic, "events_are_recent")
+        found = last_fact(moment.instance, mine, recency.END)
+        before = recency.Before(found.at, int(found.value)) if found else None
+        verdicts[mine] = recency.is_recent(topic, newest, limit_s=limit_s, now=moment.now, before=before)
+    return verdicts
 
 
 RECENCY = Group(
@@ -143,12 +165,8 @@ def _outcomes(moment: Moment) -> Verdicts:
 
 def known_values(instance: DagsterInstance) -> list[str] | None:
     """The evaluations that earlier evaluations of the check have seen; None = there was none."""
-    done = {Status.SUCCEEDED, Status.FAILED}
-    for record in instance.event_log_storage.get_asset_check_execution_history(KNOWN, limit=_HISTORY, status=done):
-        if record.evaluation is not None and "values_seen" in record.evaluation.metadata:
-            text = str(record.evaluation.metadata["values_seen"].value)
-            return [value for value in text.split(",") if value]
-    return None
+    found = last_fact(instance, KNOWN, outcomes.SEEN)
+    return [value for value in str(found.value).split(",") if value] if found else None
 
 
 OUTCOMES = Group(

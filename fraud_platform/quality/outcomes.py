@@ -12,6 +12,8 @@ _DISCARDED = "discarded.evaluation:"
 LEAST = 10
 """Fewer dead letters are a warning, whatever their share: one bad record of fifty is two percent."""
 MAX_VALUES = 40
+SEEN = "values_seen"
+"""The fact in which the evaluations that are known go on to the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def dead_letters_are_few(found: Mapping[str, Fate], *, percent: float) -> Verdic
 def evaluations_are_known(found: Mapping[str, int], known: Collection[str] | None) -> Verdict:
     """Whether every discarded evaluation has been seen before; `known` None = nobody has looked yet."""
     every = sorted({*found, *(known or ())})[:MAX_VALUES]
-    facts: dict[str, Fact] = {"values_seen": ",".join(every), "records_discarded": sum(found.values())}
+    facts: dict[str, Fact] = {SEEN: ",".join(every), "records_discarded": sum(found.values())}
     fresh = sorted(found.keys() - set(known)) if known is not None else []
     if not fresh:
         names = ", ".join(f"{value} {count:,}" for value, count in sorted(found.items())) or "none"

@@ -73,24 +73,30 @@ def retentions(settings: Settings, topics: Sequence[Topic]) -> dict[Topic, float
 
 
 def newest(settings: Settings, topics: Sequence[Topic], expected: Sequence[Topic]) -> dict[Topic, Newest]:
-    """The newest event of each topic, and what the stages that write it have still to read."""
+    """The newest event of each topic, and how long records have waited for the stages that write it."""
     from fraud_platform.adapters import admin
     from fraud_platform.adapters.sampling import newest_time
 
-    stages = {stage.name: stage for topic in topics for stage in writers_of(topic) if stage.consumes}
-    left = {name: sum(admin.lag(settings, stage).values()) for name, stage in stages.items()}
-    return {
-        topic: Newest(
+    standing = readers(settings)
+    ends = admin.end_offsets(settings, topics)
+    found: dict[Topic, Newest] = {}
+    for topic in topics:
+        before = {stage.name: stage.reads for stage in writers_of(topic) if stage.consumes}
+        waiting = [
+            reader.oldest_unread
+            for name, reads in before.items()
+            for each in reads
+            for reader in standing[each]
+            if reader.stage == name and reader.oldest_unread
+        ]
+        found[topic] = Newest(
             at=newest_time(settings, topic),
+            end=sum(end for place, end in ends.items() if place[0] is topic),
+            is_input=not before,
             is_expected=topic in expected,
-            left=sum(left[w.name] for w in writers_of(topic) if w.name in left) if _is_ours(topic) else None,
+            waits_since=min(waiting, default=None),
         )
-        for topic in topics
-    }
-
-
-def _is_ours(topic: Topic) -> bool:
-    return any(stage.consumes for stage in writers_of(topic))
+    return found
 
 
 def samples(settings: Settings, topics: Sequence[Topic]) -> dict[Topic, list[Sampled]]:

@@ -24,6 +24,8 @@ from tests.quality.makers import NOW, sampled
 from tests.quality.test_outcomes import entry, outcomes
 from tests.quality.test_records import GOOD
 
+HOUR = timedelta(hours=1)
+
 
 @pytest.fixture
 def instance() -> Iterator[DagsterInstance]:
@@ -41,7 +43,10 @@ class Views:
 
     def __init__(self) -> None:
         self.readers = {topic: [Reader(stage="lake", lag=0)] for topic in READ}
-        self.newest = {topic: Newest(at=NOW, is_expected=True) for topic in (Topic.BANK_TRANSACTIONS, *ROWS)}
+        self.newest = {
+            topic: Newest(at=NOW, is_input=topic is Topic.BANK_TRANSACTIONS)
+            for topic in (Topic.BANK_TRANSACTIONS, *ROWS)
+        }
         self.samples = {**{topic: sampled(GOOD[topic]) for topic in ROWS}, Topic.LEDGER: sampled({})}
         self.entries = [entry(discarded_legal=5, stored=95)]
         steady = Mix({"ALLOW": 1000}, {"v1": 1000})
@@ -96,7 +101,7 @@ def test_every_check_passes_where_all_is_well(bench: Bench) -> None:
     ("change", "failing"),
     [
         ({"readers": {READ[0]: [Reader(stage="lake", lag=10**6)]}}, ["kafka/bank-transactions:readers_keep_up"]),
-        ({"newest": {Topic.RESULT: Newest(at=NOW - timedelta(hours=2), is_expected=False, left=5)}},
+        ({"newest": {Topic.RESULT: Newest(at=NOW - 2 * HOUR, waits_since=NOW - HOUR)}},
          ["kafka/fraudulent-transactions-result:events_are_recent"]),
         ({"samples": {Topic.USERS: sampled(None)}}, ["kafka/users:records_match_schema"]),
         ({"samples": {Topic.USERS: sampled({"ID": ""})}}, ["kafka/users:fields_are_plausible"]),
@@ -115,6 +120,15 @@ def test_each_fault_fails_the_check_that_is_for_it(
         setattr(found, name, {**before, **value} if isinstance(value, dict) else value)
     done = bench.evaluate()
     assert [name for name, each in done.items() if not each.passed] == failing
+
+
+def test_old_events_that_came_since_the_last_evaluation_flow(bench: Bench, found: Views) -> None:
+    recent, name = GROUPS[1], "kafka/bank-transactions:events_are_recent"
+    found.newest = {Topic.BANK_TRANSACTIONS: Newest(at=NOW - HOUR, end=5, is_input=True, is_expected=True)}
+    alone = Group(name="r", about="r", evaluate=recent.evaluate, specs=recent.specs[:1])
+    assert not bench.evaluate(alone)[name].passed
+    found.newest = {Topic.BANK_TRANSACTIONS: Newest(at=NOW - HOUR, end=6, is_input=True, is_expected=True)}
+    assert bench.evaluate(alone)[name].passed
 
 
 def test_a_new_evaluation_is_told_once_and_known_from_then_on(bench: Bench, found: Views) -> None:

@@ -11,6 +11,7 @@ from fraud_platform.quality import views
 from fraud_platform.quality.checks import GROUPS
 from fraud_platform.quality.definitions import asset_checks
 from fraud_platform.quality.drift import Mix
+from fraud_platform.quality.recency import Newest
 from fraud_platform.settings import Settings
 from fraud_platform.topology import DOCUMENTS, LAKE, PROJECTION, Topic
 from tests.quality.test_outcomes import entry
@@ -70,9 +71,9 @@ def test_the_newest_event_counts_by_its_own_time(filled: Settings) -> None:
     write(filled, Topic.FRAUDULENT, [b"x", b"y"], at=NOW - 5 * HOUR)
     move(filled, PROJECTION, fraudulent_transactions=1)
     found = views.newest(filled, [Topic.RESULT, Topic.BANK_TRANSACTIONS], [Topic.BANK_TRANSACTIONS])
-    assert (found[Topic.RESULT].at, found[Topic.RESULT].left) == (NOW - HOUR, 1)
-    assert found[Topic.BANK_TRANSACTIONS].at is None
-    assert (found[Topic.BANK_TRANSACTIONS].left, found[Topic.BANK_TRANSACTIONS].is_expected) == (None, True)
+    assert (found[Topic.RESULT].at, found[Topic.RESULT].waits_since) == (NOW - HOUR, NOW - 5 * HOUR)
+    assert (found[Topic.RESULT].end, found[Topic.RESULT].is_input) == (5, False)
+    assert found[Topic.BANK_TRANSACTIONS] == Newest(at=None, is_input=True, is_expected=True)
 
 
 def test_samples_are_rows_or_the_reason_why_not(filled: Settings) -> None:
