@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -19,6 +19,7 @@ from fraud_platform.topology import STAGES, TOPICS, Topic
 READ = tuple(dict.fromkeys(topic for stage in STAGES.values() for topic in stage.reads))
 ROWS = tuple(records.RULES)
 WITH_IDS = (Topic.RESULT, Topic.DECISIONS)
+OVERLAP = timedelta(minutes=5)
 _HISTORY = 20
 
 
@@ -157,16 +158,17 @@ KNOWN = key(Topic.BANK_TRANSACTIONS, "evaluations_are_known")
 
 
 def _outcomes(moment: Moment) -> Verdicts:
-    found = views.ledger_outcomes(moment.settings, now=moment.now)
+    last = last_fact(moment.instance, KNOWN, outcomes.SEEN)
+    # From a little before the last look: a value that is counted twice is known the second time.
+    since = last.at - OVERLAP if last else None
+    found = views.ledger_outcomes(moment.settings, now=moment.now, evaluations_since=since)
     few = outcomes.dead_letters_are_few(found.fates, percent=moment.settings.alert_dead_letter_percent)
-    known = outcomes.evaluations_are_known(found.evaluations, known_values(moment.instance))
+    known = outcomes.evaluations_are_known(found.evaluations, _values(last))
     return {key(Topic.DEAD_LETTERS, "dead_letters_are_few"): few, KNOWN: known}
 
 
-def known_values(instance: DagsterInstance) -> list[str] | None:
-    """The evaluations that earlier evaluations of the check have seen; None = there was none."""
-    found = last_fact(instance, KNOWN, outcomes.SEEN)
-    return [value for value in str(found.value).split(",") if value] if found else None
+def _values(seen: Fact | None) -> list[str]:
+    return [value for value in str(seen.value).split(",") if value] if seen else []
 
 
 OUTCOMES = Group(

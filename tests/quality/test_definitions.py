@@ -1,7 +1,7 @@
 """The checks as Dagster evaluates them, over views that a test fills."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from fraud_platform.alerts import failing_checks
 from fraud_platform.alerts.sensor import Scene
 from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.quality import views
-from fraud_platform.quality.checks import GROUPS, KNOWN, READ, ROWS, Group, known_values
+from fraud_platform.quality.checks import GROUPS, KNOWN, READ, ROWS, Group
 from fraud_platform.quality.definitions import CHECKS, asset_checks, check_data_quality_hourly
 from fraud_platform.quality.drift import Mix
+from fraud_platform.quality.outcomes import Outcomes
 from fraud_platform.quality.reading import Reader
 from fraud_platform.quality.recency import Newest
 from fraud_platform.settings import Settings
@@ -48,16 +49,21 @@ class Views:
             for topic in (Topic.BANK_TRANSACTIONS, *ROWS)
         }
         self.samples = {**{topic: sampled(GOOD[topic]) for topic in ROWS}, Topic.LEDGER: sampled({})}
-        self.entries = [entry(discarded_legal=5, stored=95)]
+        self.entries = [entry(discarded_legitimate=5, stored=95)]
+        self.looked_since: list[datetime | None] = []
         steady = Mix({"ALLOW": 1000}, {"v1": 1000})
         self.mixes = steady, steady
+
+    def ledger_outcomes(self, settings: Settings, *, now: datetime, evaluations_since: datetime | None) -> Outcomes:
+        self.looked_since.append(evaluations_since)
+        return outcomes(*self.entries)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(views, "readers", lambda settings: self.readers)
         monkeypatch.setattr(views, "retentions", lambda settings, topics: dict.fromkeys(topics, 30 * 86400.0))
         monkeypatch.setattr(views, "newest", lambda settings, topics, expected: self.newest)
         monkeypatch.setattr(views, "samples", lambda settings, topics: self.samples)
-        monkeypatch.setattr(views, "ledger_outcomes", lambda settings, **_: outcomes(*self.entries))
+        monkeypatch.setattr(views, "ledger_outcomes", self.ledger_outcomes)
         monkeypatch.setattr(views, "mixes", lambda settings, now: self.mixes)
 
 
@@ -134,12 +140,22 @@ def test_old_events_that_came_since_the_last_evaluation_flow(bench: Bench, found
 def test_a_new_evaluation_is_told_once_and_known_from_then_on(bench: Bench, found: Views) -> None:
     group = GROUPS[3]
     name = f"{KNOWN.asset_key.to_user_string()}:{KNOWN.name}"
+    found.entries = [entry(discarded_legitimate=5)]
     assert bench.evaluate(group)[name].passed
     found.entries = [entry(discarded_FRAUD=3)]
     failed = bench.evaluate(group)[name]
     assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert known_values(bench.instance) == ["FRAUD", "legal"]
+    assert failed.metadata["values_seen"].value == "FRAUD,legitimate"
     assert bench.evaluate(group)[name].passed
+    first, second, third = found.looked_since
+    assert first is None
+    assert second is not None
+    assert second <= third
+
+
+def test_an_evaluation_that_is_new_at_the_first_look_is_told(bench: Bench, found: Views) -> None:
+    found.entries = [entry(discarded_FRAUD=3)]
+    assert not bench.evaluate(GROUPS[3])[f"{KNOWN.asset_key.to_user_string()}:{KNOWN.name}"].passed
 
 
 def test_a_service_that_is_away_fails_its_checks_in_one_sentence_and_no_others(
