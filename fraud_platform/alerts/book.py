@@ -32,7 +32,7 @@ class Kind(StrEnum):
     RECOVERED = "recovered"
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a person is told. `since` = when the problem began, `at` = when the message was made."""
 
     kind: Kind
@@ -44,7 +44,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One problem of the book; `told_at` 0 = nobody has been told yet; `severity` = the highest that was told."""
 
     title: str
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     misses: int = 0
 
 
-class Book(msgspec.Struct, frozen=True, kw_only=True):
+class Book(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The open problems by key, those that ended lately with the end of their quiet, and when was looked last."""
 
     looked_at: float = 0.0

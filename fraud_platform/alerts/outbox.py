@@ -39,7 +39,7 @@ class Channel(ABC):
         """
 
 
-class Queue(msgspec.Struct, frozen=True, kw_only=True):
+class Queue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What waits for one channel; `next_at` = when it is asked again, Unix seconds."""
 
     waiting: Sequence[Message] = ()

@@ -61,7 +61,7 @@ class Scene:
 Look = Callable[[Scene], Sight]
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a sensor's cursor holds.
 
     `blind` = why it cannot look, since `blind_since` (Unix seconds); empty when it can.

@@ -29,7 +29,7 @@ class Surge(msgspec.Struct, frozen=True):
     usual: Count
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
+class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is kept from look to look: the counts, and the surges by stage."""
 
     tally: Tally = Tally()

@@ -13,7 +13,7 @@ KEPT_S = 2 * 3600
 FRAUDULENT = "accepted.fraudulent"
 
 
-class Count(msgspec.Struct, frozen=True):
+class Count(msgspec.Struct, frozen=True, omit_defaults=True):
     """Records of one stage: read, dead-lettered, and found or called fraudulent."""
 
     read: int = 0
@@ -24,7 +24,7 @@ class Count(msgspec.Struct, frozen=True):
         return Count(self.read + other.read, self.dead + other.dead, self.fraud + other.fraud)
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
+class Tally(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Counts by the beginning of their piece (Unix seconds) and stage; `positions` = the ledger's next offsets."""
 
     positions: dict[int, int] = {}
