@@ -108,7 +108,7 @@ def alerts(
     test: Annotated[bool, typer.Option("--test", help="Send a test message through every channel.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show what is wrong now; exit 0 when nothing is."""
+    """Show what is wrong now; exit 0 when nothing is, as far as can be known."""
     from fraud_platform.commands import alerts as commands
 
     if test:
