@@ -104,6 +104,8 @@ class Compactor:
             return None
         finished = None if rebuild else self._finished(key, objects)
         manifest = finished or self._make(landing, key, objects)
+        if finished and before and before.version != finished.version:
+            self._put_manifest(key, finished)  # its age tells how long nobody has begun to read the version before
         after = self._switch(landing, key, manifest, held, force=rebuild)
         seconds = time.monotonic() - begun
         return _done(self._table, after, held, manifest, seconds=seconds, built=finished is None)
@@ -203,10 +205,13 @@ class Compactor:
                 target = self._folder(key, built.manifest)
                 for file, path in zip(built.manifest.files, built.paths, strict=True):
                     self._lake.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
-                self._lake.put(target + NAME, built.manifest.to_bytes(), content_type=JSON_TYPE)
+                self._put_manifest(key, built.manifest)
         except OSError as error:
             raise StoreUnavailable(f"Curated files cannot be built on this machine ({error.strerror}).") from None
         return built.manifest
+
+    def _put_manifest(self, key: HourKey, manifest: Manifest) -> None:
+        self._lake.put(self._folder(key, manifest) + NAME, manifest.to_bytes(), content_type=JSON_TYPE)
 
     def _folder(self, key: HourKey, manifest: Manifest) -> str:
         return self._prefix + version_folder(key, manifest.version)

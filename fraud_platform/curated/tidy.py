@@ -15,8 +15,9 @@ KEPT = timedelta(days=1)
 def superseded(
     files: Iterable[ObjectInfo], curated: Mapping[HourKey, CuratedHour], *, prefix: str, now: datetime
 ) -> Iterator[str]:
-    """The files below `prefix` of versions in whose place the catalog has another whole one, older than `KEPT`.
+    """The files below `prefix` of versions in whose place the catalog has another whole one, both older than `KEPT`.
 
+    A manifest is written right before the switch to its version, so its age is the least time since then.
     Hours that the catalog does not know are left alone: it may have forgotten them. So are names of others.
     """
     hours = {prefix + folder_of(key): hour for key, hour in curated.items()}
@@ -27,9 +28,11 @@ def superseded(
             versions[folder, version].append(info)
     for (folder, version), some in sorted(versions.items()):
         hour = hours[folder]
-        used = {info.key: info.size for info in versions.get((folder, hour.version), ())}
-        is_whole = sum(used.get(prefix + name, 0) for name in hour.names()) == hour.size
-        if version != hour.version and is_whole and all(info.modified < now - KEPT for info in some):
+        used = versions.get((folder, hour.version), [])
+        sizes = {info.key: info.size for info in used}
+        is_whole = sum(sizes.get(prefix + name, 0) for name in hour.names()) == hour.size
+        is_old = all(info.modified < now - KEPT for info in [*some, *used])
+        if version != hour.version and is_whole and is_old:
             yield from (info.key for info in some)
 
 

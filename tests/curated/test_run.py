@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -216,7 +216,7 @@ def test_an_hour_of_which_nothing_is_left_leaves_the_catalog(world: World) -> No
 
 
 NOW = datetime(2026, 1, 3, tzinfo=UTC)
-"""A day and more after the files in memory were written."""
+"""Two days after the first files in memory were written."""
 
 
 def files_of(world: World) -> set[str]:
@@ -236,6 +236,27 @@ def test_files_that_others_have_replaced_are_deleted_after_a_day(world: World) -
     assert raw < set(world.lake.objects)
     assert world.agreed("SELECT count(*) FROM raw_users") == [(6,)]
     assert curation(world).tidy(NOW) == 0
+
+
+@pytest.mark.parametrize("switch", ["built", "taken over"])
+def test_old_files_stay_for_a_day_after_they_were_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    hours(world)
+    world.put("late", start=90)
+    if switch == "taken over":
+        with monkeypatch.context() as patch:
+            patch.setattr(world.catalog, "put_hours", fails)
+            with pytest.raises(StoreUnavailable):
+                hours(world)
+    world.lake.now = NOW
+    hours(world)
+    assert curation(world).tidy(NOW) == 0
+    assert curation(world).tidy(NOW + timedelta(days=1, seconds=1)) == 2
+
+
+def fails(*_: object) -> None:
+    raise StoreUnavailable("killed on purpose")
 
 
 @pytest.mark.parametrize("trouble", ["the catalog forgot", "the newer file is gone", "a file of somebody"])

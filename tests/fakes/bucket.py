@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 from fraud_platform.adapters.s3 import ObjectInfo, ObjectStore
 from fraud_platform.errors import StoreUnavailable
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 class FakeBucket(ObjectStore):
+    """`now` is the time at which objects are put."""
+
     def __init__(self) -> None:
+        self.now = START
+        self.modified: dict[str, datetime] = {}
         self.objects: dict[str, bytes] = {}
         self.puts: list[str] = []
         self.is_down = False
@@ -17,6 +23,7 @@ class FakeBucket(ObjectStore):
         self._answer()
         self.puts.append(key)
         self.objects[key] = body
+        self.modified[key] = self.now
 
     def get(self, key: str) -> bytes | None:
         self._answer()
@@ -34,7 +41,7 @@ class FakeBucket(ObjectStore):
         self._answer()
 
     def _info(self, key: str) -> ObjectInfo:
-        return ObjectInfo(key, len(self.objects[key]), datetime(2026, 1, 1, tzinfo=UTC))
+        return ObjectInfo(key, len(self.objects[key]), self.modified.get(key, START))
 
     def _answer(self) -> None:
         if self.is_down:
