@@ -10,11 +10,12 @@ import duckdb
 
 from fraud_platform.adapters.aws import session_of
 from fraud_platform.adapters.duckdb_files import connect, literal
-from fraud_platform.adapters.lake_files import files_of, sql_of
+from fraud_platform.adapters.lake_files import files_of, texts_of
 from fraud_platform.adapters.lake_reader import LakeReader
 from fraud_platform.catalog.answer import Answer, QueryEngine, first_word, require_reading, unique
+from fraud_platform.catalog.publish import has_positions
 from fraud_platform.catalog.store import Catalog
-from fraud_platform.catalog.tables import BY_NAME, TABLES, LakeTable, TableEntry
+from fraud_platform.catalog.tables import BY_NAME, TABLES, LakeTable, view_sql
 from fraud_platform.catalog.types import quoted
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -80,22 +81,16 @@ class LocalEngine(QueryEngine):
                 entry = self._catalog.table(table.name)
             if entry is None or not entry.schemas:
                 continue
-            view = self._catalog.view(table.view) if table.view in names else None
-            for name, text in self._tables(table, entry, names | _words(view.sql if view else "")).items():
-                connection.execute(f"CREATE VIEW {name} AS {text}")
-            if view is not None:
-                connection.execute(f"CREATE VIEW {table.view} AS {view.sql}")
-
-    def _tables(self, table: LakeTable, entry: TableEntry, names: set[str]) -> dict[str, str]:
-        """The tables under the view, of those that are named."""
-        naming, bucket = self._settings.naming, self._settings.lake_bucket
-        files = files_of(self._catalog, self._lake, table, entry, naming=naming, bucket=bucket)
-        found = {
-            table.name: sql_of(entry, files.landing, columns_of=entry),
-            table.pending: sql_of(entry, files.pending, columns_of=entry),
-            table.curated: sql_of(files.table or entry, files.curated, columns_of=files.table or entry),
-        }
-        return {name: text for name, text in found.items() if name in names}
+            files = files_of(
+                self._catalog, self._lake, table, entry,
+                naming=self._settings.naming, bucket=self._settings.lake_bucket, every=table.name in names,
+            )  # fmt: skip
+            texts = texts_of(table, files)
+            if table.view in names and has_positions(table, entry):
+                names |= {table.pending, table.curated}
+                texts[table.view] = view_sql(table, entry.columns)  # what the catalog says would run unguarded
+            for name in (name for name in texts if name in names):
+                connection.execute(f"CREATE VIEW {name} AS {texts[name]}")
 
 
 def _access(settings: Settings) -> dict[str, Any]:

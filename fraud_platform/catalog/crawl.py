@@ -5,33 +5,25 @@ and of hours that another crawler registered; a full one lists every object. Bot
 not seen.
 """
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
 from fraud_platform.adapters.lake_reader import LakeReader
-from fraud_platform.adapters.s3 import ObjectInfo
-from fraud_platform.catalog.columns import Column, columns_of, fingerprint, grown
-from fraud_platform.catalog.header import Header, read_header
-from fraud_platform.catalog.hours import UNUSABLE, Hour, HourKey, Place, copy_of, folder_of, parts_of, place_of
+from fraud_platform.catalog.columns import Column
+from fraud_platform.catalog.hours import Hour, HourKey
+from fraud_platform.catalog.look import Look, hours_in
 from fraud_platform.catalog.publish import publish
 from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import LakeTable, TableEntry
-from fraud_platform.core.outcome import Rejected
 from fraud_platform.topology import TOPICS, Naming
 
-NEWEST_DAYS = 32
-"""No record older than 29 days reaches the result topics: in older days no new hour appears."""
 NEWEST_HOURS = 3
 SAVED_AT_ONCE = 100
 """Hours: as many partitions as one call of Glue takes."""
 OPENED_AT_ONCE = 5000
 """Objects opened between two saves, or those of one hour when it has more."""
 _STILL_READ = "Athena reads all that lies in an hour, so move it out of the table's folder"
-OPENERS = 8
-"""Threads that open objects."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -81,10 +73,12 @@ class Crawler:
         entry = self._catalog.table(table.name)
         registered = dict(self._catalog.hours(table.name)) if entry else {}
         prefix = table.prefix(self._naming)
-        look = _Look(self._lake, self._naming.topic(table.topic), prefix, entry, registered)
+        look = Look(self._lake, self._naming.topic(table.topic), prefix, entry, registered)
         crawl = _Crawl(self._catalog, table, look, f"s3://{self._bucket}/{prefix}", registered)
         gone = set(registered) if full else set()
-        for key in self._hours(prefix, look.known, registered, newest=None if full else newest):
+        hours = hours_in(self._lake, prefix, look.known, registered, every=full)
+        again = set(hours if full else hours[-newest:])
+        for key in (key for key in hours if key in again or key not in look.known):
             if stop():
                 crawl.save()
                 return None
@@ -92,25 +86,12 @@ class Crawler:
             crawl.take(look.at(key))
         return crawl.end(gone)
 
-    def _hours(
-        self, prefix: str, known: Mapping[HourKey, Hour], registered: Iterable[HourKey], *, newest: int | None
-    ) -> Iterator[HourKey]:
-        """The hours whose objects must be listed, oldest first; all when `newest` is None."""
-        days = parts_of(self._lake.folders(prefix), "dt")
-        doubtful = {day for day, hour in registered if (day, hour) not in known}
-        seen_days = {day for day, _ in known} - doubtful
-        last = {day for _, day in days[-NEWEST_DAYS:]}
-        wanted = [each for each in days if newest is None or each[1] in last or each[1] not in seen_days]
-        hours = [(day, hour) for folder, day in wanted for _, hour in parts_of(self._lake.folders(folder), "hr")]
-        again = set(hours if newest is None else hours[-newest:])
-        yield from (key for key in hours if key in again or key not in known)
-
 
 class _Crawl:
     """Writes what the look finds, some hours at a time, so that a crawl that ends early has not been for nothing."""
 
     def __init__(
-        self, catalog: Catalog, table: LakeTable, look: "_Look", location: str, registered: Mapping[HourKey, Hour]
+        self, catalog: Catalog, table: LakeTable, look: Look, location: str, registered: Mapping[HourKey, Hour]
     ) -> None:
         self._catalog = catalog
         self._table = table
@@ -165,66 +146,3 @@ class _Crawl:
             problems=tuple((name, f"{why}; {_STILL_READ}") for h in hours.values() for name, why in h.strange.items()),
             newest=max(hours, default=None),
         )
-
-
-class _Look:
-    """One pass over a table's hours; grows the table's columns on its way."""
-
-    def __init__(
-        self, lake: LakeReader, topic: str, prefix: str, entry: TableEntry | None, registered: Mapping[HourKey, Hour]
-    ) -> None:
-        self._lake = lake
-        self._topic = topic
-        self._prefix = prefix
-        self.entry = entry
-        schemas = entry.schemas if entry else {}
-        self.known = {key: hour for key, hour in registered.items() if hour.is_described_by(schemas)}
-        self.columns = entry.columns if entry else ()
-        self.schemas = dict(entry.schemas) if entry else {}
-        self.literal = entry.literal if entry else ""
-        self.opened = 0
-
-    def at(self, key: HourKey) -> Hour | None:
-        """The hour as it is now; None when nothing changed."""
-        folder = self._prefix + folder_of(key)
-        objects = list(self._lake.list(folder))
-        placed = [(place_of(self._topic, info.key), info) for info in objects]
-        known = self.known.get(key)
-        before = [(place, info.size) for place, info in placed if place and known and known.knows(place)]
-        hour = copy_of(known) if known and known.is_as_seen(before) else Hour(key)
-        for name in (info.key for place, info in placed if place is None):
-            hour.note(name, "its name is not one that the lake gives")
-        fresh = [(place, info) for place, info in placed if place and not hour.knows(place)]
-        self._add(hour, sorted(fresh, key=lambda each: (each[0].partition, each[0].start)))
-        return None if hour == known else hour
-
-    def _add(self, hour: Hour, fresh: Sequence[tuple[Place, ObjectInfo]]) -> None:
-        self.opened += len(fresh)
-        with ThreadPoolExecutor(OPENERS) as openers:
-            headers = list(openers.map(self._header, (info for _, info in fresh)))
-        for (place, info), header in zip(fresh, headers, strict=True):
-            schema = header if isinstance(header, Rejected) else self._fit(header)
-            if isinstance(schema, Rejected):
-                hour.note(info.key, schema.reason)
-                hour.add(place, size=info.size, rows=0, schema=UNUSABLE)
-            elif not isinstance(header, Rejected):
-                hour.add(place, size=info.size, rows=header.rows, schema=schema)
-
-    def _header(self, info: ObjectInfo) -> Header | Rejected:
-        return read_header(lambda start, length: self._lake.part(info.key, start, length), info.size)
-
-    def _fit(self, header: Header) -> str | Rejected:
-        """Let the table grow so that it holds the file; the name of the file's schema."""
-        found = columns_of(header.schema)
-        if isinstance(found, Rejected):
-            return found
-        name = fingerprint(found)
-        if name in self.schemas:
-            return name
-        columns = grown(self.columns, found)
-        if isinstance(columns, Rejected):
-            return columns
-        self.columns, self.schemas[name] = columns, found
-        if {column.name for column in columns} <= {column.name for column in found}:
-            self.literal = json.dumps(header.schema)  # newest of those that know every column
-        return name

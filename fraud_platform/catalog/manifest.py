@@ -58,9 +58,10 @@ class Manifest(msgspec.Struct, frozen=True):
         held = {each.key: each.size for file in self.files for each in file.holds}
         return held | {key: size for key, (size, _) in self.left_out.items()}
 
-    def keys(self) -> set[str]:
-        """The raw objects that need no further look."""
-        return set(self.sizes())
+    def covered(self, objects: Iterable[tuple[str, int]]) -> set[str]:
+        """The raw objects that need no further look; one that was left out and is another now does."""
+        held = {each.key for file in self.files for each in file.holds}
+        return {key for key, size in objects if key in held or self.left_out.get(key, (None, ""))[0] == size}
 
     def is_of(self, objects: Iterable[tuple[str, int]]) -> bool:
         """Whether it was made of exactly these objects (key and bytes)."""
@@ -95,6 +96,7 @@ def read_manifest(lake: LakeReader, folder: str) -> Manifest | None:
 
 
 def missing(manifest: Manifest, objects: Iterable[tuple[str, int]]) -> Sequence[str]:
-    """The raw objects that it was made of and that are gone, or are no longer what they were."""
+    """The raw objects whose rows it holds and that are gone, or are no longer what they were."""
     there = dict(objects)
-    return sorted(key for key, size in manifest.sizes().items() if there.get(key) != size)
+    held = (each for file in manifest.files for each in file.holds)
+    return sorted(each.key for each in held if there.get(each.key) != each.size)

@@ -8,7 +8,7 @@ Before a border in time all hours but a few are left out whole. From there on, a
 objects decide, so that a late object counts as soon as it lies in the lake.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from fraud_platform.catalog.columns import Column
@@ -53,15 +53,20 @@ def pending_sql(
 def _border(landing: Mapping[HourKey, Hour], curated: Mapping[HourKey, CuratedHour]) -> tuple[HourKey, list[HourKey]]:
     """The hour from which on names decide, and the hours before it in which they do as well."""
     border = _newest(curated)[-1]
-    behind = sorted(key for key, hour in landing.items() if key < border and not _has_all(curated.get(key), hour))
+    behind = sorted(key for key, hour in landing.items() if key < border and not has_all(curated.get(key), hour))
     return (border, behind) if len(behind) <= MAX_HOURS else (behind[MAX_HOURS], behind[:MAX_HOURS])
+
+
+def newest_curated(curated: Iterable[HourKey]) -> list[HourKey]:
+    """The curated hours in which late objects count at once, latest first."""
+    return sorted(curated, reverse=True)[:LATE_HOURS]
 
 
 def _newest(curated: Mapping[HourKey, CuratedHour]) -> list[HourKey]:
     """The newest hours, latest first: as many as late objects are expected in, and as the text has room for."""
     found: list[HourKey] = []
     ranges = 0
-    for key in sorted(curated, reverse=True)[:LATE_HOURS]:
+    for key in newest_curated(curated):
         ranges += len(curated[key].raw.ends)
         if found and ranges > MAX_RANGES:
             break
@@ -69,7 +74,7 @@ def _newest(curated: Mapping[HourKey, CuratedHour]) -> list[HourKey]:
     return found
 
 
-def _has_all(curated: CuratedHour | None, landing: Hour) -> bool:
+def has_all(curated: CuratedHour | None, landing: Hour) -> bool:
     """Whether nothing of the hour waits; what another crawler counted is not believed."""
     if curated is None:
         return False

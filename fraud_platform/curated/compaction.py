@@ -89,9 +89,9 @@ class Compactor:
         """
         begun = time.monotonic()
         landing = self._landing()
+        before = self._now(key)  # asked before the lake, so that it cannot hold more than what is listed
         placed = self._objects(key)
         held = Holdings.of((place, info.size) for place, info in placed)
-        before = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
         objects = [info for _, info in placed]
         if before and not rebuild and (manifest := self._intact(self._prefix + before.folder)):
             gone = missing(manifest, _sizes(objects))
@@ -106,7 +106,9 @@ class Compactor:
         manifest = finished or self._make(landing, key, objects)
         if finished and before and before.version != finished.version:
             self._put_manifest(key, finished)  # its age tells how long nobody has begun to read the version before
-        after = self._switch(landing, key, manifest, held, force=rebuild)
+        after = self._switch(landing, key, manifest, held, before)
+        if after is None:
+            return self.compact(key, rebuild=rebuild)
         seconds = time.monotonic() - begun
         return _done(self._table, after, held, manifest, seconds=seconds, built=finished is None)
 
@@ -150,6 +152,9 @@ class Compactor:
         """The landing table; None when nobody has made it, or its rows cannot be told apart."""
         found = self._catalog.table(self._table.name)
         return found if found and has_positions(self._table, found) else None
+
+    def _now(self, key: HourKey) -> CuratedHour | None:
+        return CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
 
     def _curated(self) -> dict[HourKey, CuratedHour]:
         name = self._table.curated
@@ -217,16 +222,19 @@ class Compactor:
         return self._prefix + version_folder(key, manifest.version)
 
     def _switch(
-        self, landing: TableEntry, key: HourKey, manifest: Manifest, held: Holdings, *, force: bool
-    ) -> CuratedHour:
+        self, landing: TableEntry, key: HourKey, manifest: Manifest, held: Holdings, before: CuratedHour | None
+    ) -> CuratedHour | None:
+        """None when another compaction has meanwhile switched to more than we saw: then the lake must be listed again.
+
+        The version that was there `before` may be replaced by less.
+        """
         columns = _columns(manifest)
         kind = fingerprint(columns)
         entry = put_curated(self._catalog, self._table, landing, kinds={kind: columns})
         after = CuratedHour(key, manifest.version, len(manifest.files), manifest.rows, manifest.size, kind, held)
-        now = CuratedHour.of(key, self._catalog.partition(self._table.curated, key))
-        has_more = now is not None and now.raw != held and held.is_within(now.raw)
-        if now and has_more and not force and self._intact(self._prefix + now.folder):
-            return now  # of another compaction
+        now = self._now(key)
+        if now and now not in (before, after) and now.raw != held and held.is_within(now.raw):
+            return None
         if now != after:
             self._catalog.put_hours(self._table.curated, entry, [after])
         return after

@@ -14,7 +14,7 @@ from fraud_platform.catalog import ready
 from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.answer import QueryEngine
 from fraud_platform.catalog.refresh import refresh
-from fraud_platform.catalog.tables import TableEntry
+from fraud_platform.catalog.tables import TableEntry, view_columns
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
@@ -142,11 +142,11 @@ def test_the_ready_query_reads_only_the_days_that_are_asked_of_it(filled: Settin
 
 
 class _HalfGone(S3LakeReader):
-    """Lists an object under a name that does not exist; not the first one, whose header is always read."""
+    """Lists an object that the catalog has seen under a name that does not exist."""
 
     def list(self, prefix: str) -> Any:
         for info in super().list(prefix):
-            key = info.key.replace("+0+0", "+0+1") if "/hr=01/" in info.key else info.key
+            key = info.key.replace("+0+0", "x+0+0") if "/hr=01/" in info.key else info.key
             yield ObjectInfo(key, info.size, info.modified)
 
 
@@ -172,7 +172,7 @@ def test_a_query_makes_no_tables_where_another_crawler_does(filled: Settings) ->
     assert catalog_of(theirs).table("landing_users") is None
 
 
-def test_files_of_a_kind_that_the_table_has_lost_are_read_by_its_known_columns(filled: Settings) -> None:
+def test_files_of_a_kind_that_the_table_has_lost_are_read_by_their_own_headers(filled: Settings) -> None:
     catalog = catalog_of(filled)
     entry = catalog.table("landing_users")
     assert entry is not None
@@ -182,7 +182,21 @@ def test_files_of_a_kind_that_the_table_has_lost_are_read_by_its_known_columns(f
         rows = list(engine_of(filled).ask("SELECT id, nick FROM raw_users WHERE id = 'u-3'").rows)
     finally:
         catalog.put_table("landing_users", entry, about="People.")
-    assert rows == [{"id": "u-3", "nick": None}]
+    assert rows == [{"id": "u-3", "nick": "N"}]
+
+
+def test_a_view_that_somebody_has_written_into_the_catalog_is_not_run(filled: Settings) -> None:
+    catalog = catalog_of(filled)
+    view, entry = catalog.view("raw_users"), catalog.table("landing_users")
+    assert view is not None
+    assert entry is not None
+    columns = view_columns(entry.columns)
+    catalog.put_view("raw_users", "SELECT * FROM read_text('/etc/passwd')", columns, about="Not ours.")
+    try:
+        rows = list(engine_of(filled).ask("SELECT id FROM raw_users ORDER BY id").rows)
+    finally:
+        catalog.put_view("raw_users", view.sql, columns, about="Ours.")
+    assert rows == [{"id": "u-1"}, {"id": "u-2"}, {"id": "u-3"}]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import duckdb
 import fastavro
 
 from fraud_platform.adapters.duckdb_files import connect
-from fraud_platform.adapters.lake_files import files_of, sql_of
+from fraud_platform.adapters.lake_files import files_of, texts_of
 from fraud_platform.catalog.columns import PARTITION_KEYS
 from fraud_platform.catalog.holdings import CuratedHour
-from fraud_platform.catalog.tables import LakeTable
+from fraud_platform.catalog.tables import LakeTable, view_sql
 from fraud_platform.catalog.types import duckdb as sql_type
 from fraud_platform.catalog.types import quoted
 from fraud_platform.topology import Naming
@@ -30,34 +30,29 @@ class LocalReader:
         self.database = connect("avro")  # loading its extension takes longer than most questions
         self.database.execute("SET enable_external_file_cache = false")
 
-    def open(self, table: LakeTable) -> duckdb.DuckDBPyConnection:
-        """The tables and the view, bound to the files of this moment."""
+    def open(self, table: LakeTable, *, every: bool = True) -> duckdb.DuckDBPyConnection:
+        """The tables and the view, bound to the files of this moment; the landing table only with `every` whole."""
         _store(self.folder, self.lake)
         entry = self.catalog.table(table.name)
         assert entry
-        files = files_of(self.catalog, self.lake, table, entry, naming=self.naming, bucket="bucket")
-        texts = {
-            table.name: sql_of(entry, files.landing, columns_of=entry),
-            table.pending: sql_of(entry, files.pending, columns_of=entry),
-            table.curated: sql_of(files.table or entry, files.curated, columns_of=files.table or entry),
-        }
+        files = files_of(self.catalog, self.lake, table, entry, naming=self.naming, bucket="bucket", every=every)
         connection = self.database.cursor()
-        for name, text in texts.items():
+        for name, text in texts_of(table, files).items():
             connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text.replace(ROOT, f'{self.folder}/')}")
-        view = self.catalog.view(table.view)
-        assert view
-        connection.execute(f"CREATE OR REPLACE VIEW {table.view} AS {view.sql}")
+        connection.execute(f"CREATE OR REPLACE VIEW {table.view} AS {view_sql(table, entry.columns)}")
         return connection
 
     def rows(self, table: LakeTable, sql: str) -> Rows:
-        with self.open(table) as connection:
+        with self.open(table, every=table.name in sql) as connection:
             return connection.execute(sql).fetchall()
 
 
 class AthenaReader(LocalReader):
     """Runs the views' texts over what lies in the partitions' locations, with the hidden column `$path`."""
 
-    def open(self, table: LakeTable, *, texts: tuple[str, str] | None = None) -> duckdb.DuckDBPyConnection:
+    def open(
+        self, table: LakeTable, *, every: bool = True, texts: tuple[str, str] | None = None
+    ) -> duckdb.DuckDBPyConnection:
         """`texts` are those of the pending and of the newest rows, if not the present ones."""
         _store(self.folder, self.lake)
         connection = self.database.cursor()

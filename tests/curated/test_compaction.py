@@ -231,8 +231,9 @@ def test_two_at_once_end_with_the_same(world: World, monkeypatch: pytest.MonkeyP
     assert len(folders) == 1
 
 
+@pytest.mark.parametrize("rebuild", [False, True])
 def test_a_slower_one_that_saw_less_never_takes_the_place_of_a_fuller_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, rebuild: bool
 ) -> None:
     begun = False
 
@@ -247,9 +248,10 @@ def test_a_slower_one_that_saw_less_never_takes_the_place_of_a_fuller_one(
 
     Steps(world, monkeypatch, other)
     first = world.compactor()
-    first.compact(FIRST)
+    done = first.compact(FIRST, rebuild=rebuild)
     first.publish()
-    assert curated(world).rows == 5
+    assert done
+    assert curated(world).rows == done.rows == 5
     assert world.agreed("SELECT count(*) FROM raw_users WHERE id = 'late'") == [(1,)]
 
 
@@ -270,6 +272,17 @@ def test_a_raw_object_that_is_gone_leaves_its_rows_and_is_named(world: World) ->
     done = compactor.compact(FIRST)
     assert done
     assert (done.gone, done.rows) == ((), 5)
+
+
+def test_an_object_that_was_left_out_and_is_gone_is_no_loss(world: World) -> None:
+    bad = world.put("b", start=70)
+    world.lake.objects[bad] = b"no Avro"
+    compactor = world.compactor()
+    run(compactor)
+    del world.lake.objects[bad]
+    done = compactor.compact(FIRST)
+    assert done
+    assert (done.gone, done.left_out, done.rows) == ((), (), 4)
 
 
 def test_a_rebuild_follows_the_raw_objects_as_they_are(world: World) -> None:
