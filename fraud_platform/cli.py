@@ -212,7 +212,9 @@ def query(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
-    limit: Annotated[int | None, typer.Option(help="At most so many rows.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many rows, 0 = all; default: 1,000 in a table, else all.")
+    ] = None,
 ) -> None:
     """Run a ready query or your own: SQL over the lake, or 'db.transactions.find({})'."""
     from fraud_platform.commands.query import query as ask

@@ -24,6 +24,8 @@ from fraud_platform.settings import Settings
 
 Row = dict[str, Any]
 
+TABLE_ROWS = 1000
+"""Rows of a table without a limit: its columns are as wide as all of its rows need, so it is made of them at once."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -35,7 +37,8 @@ def query(
 ) -> int:  # fmt: skip
     """Run a ready query by its name, or the text of one's own, and print its rows; returns the exit code.
 
-    Without name or text it lists the ready queries. At most `limit` rows are printed; None or 0 = all.
+    Without name or text it lists the ready queries. At most `limit` rows are printed; 0 = all. None =
+    all but in a table, which then ends after `TABLE_ROWS`.
 
     Raises:
         ConfigurationError: an unknown engine or name, or a query that cannot be read or would write.
@@ -48,9 +51,9 @@ def query(
     if as_json:
         _print_json(islice(answer.rows, limit or None), console)
     elif as_csv:
-        _print_csv(answer.columns, list(islice(answer.rows, limit or None)), console)
+        _print_csv(answer.columns, islice(answer.rows, limit or None), console)
     else:
-        _print_table(answer.columns, answer.rows, limit, console)
+        _print_table(answer.columns, answer.rows, TABLE_ROWS if limit is None else limit, console)
     return 0
 
 
@@ -109,17 +112,24 @@ def _list_ready(engine: str, console: Console, *, as_json: bool) -> int:
 
 def _print_json(found: Iterable[Row], console: Console) -> None:
     """One array, written as the rows come."""
-    rows = iter(found)
-    first = list(islice(rows, 1))  # a query that fails prints nothing
     out = console.file
+    rows = _begun(found)
     out.write("[")
-    for number, row in enumerate(chain(first, rows)):
+    for number, row in enumerate(rows):
         out.write((",\n" if number else "\n") + msgspec.json.encode(row, enc_hook=str).decode())
     out.write("\n]\n")
 
 
-def _print_csv(columns: Sequence[str], rows: Sequence[Row], console: Console) -> None:
-    names = columns or _columns(rows)
+def _begun(found: Iterable[Row]) -> Iterator[Row]:
+    """The rows, of which the first is there: a query that fails prints nothing."""
+    rows = iter(found)
+    return chain(list(islice(rows, 1)), rows)
+
+
+def _print_csv(columns: Sequence[str], found: Iterable[Row], console: Console) -> None:
+    """The head and a line a row, written as the rows come if the engine names the columns."""
+    rows = _begun(found) if columns else list(found)
+    names = columns or _columns(list(rows))
     console.file.write(_csv_line(names))
     console.file.writelines(_csv_line([_cell(row.get(name)) for name in names]) for row in rows)
 
@@ -131,16 +141,17 @@ def _csv_line(cells: Sequence[str]) -> str:
     return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _print_table(columns: Sequence[str], found: Iterator[Row], limit: int | None, console: Console) -> None:
+def _print_table(columns: Sequence[str], found: Iterator[Row], limit: int, console: Console) -> None:
     rows = list(islice(found, limit or None))
-    more = limit and next(found, None) is not None
+    more = limit > 0 and next(found, None) is not None
     names = columns or _columns(rows)
     table = Table(*(escape(name) for name in names))
     for row in rows:
         table.add_row(*(Text(_CONTROL.sub("\ufffd", _cell(row.get(name)))) for name in names))
     if rows:
         console.print(table)
-    console.print(f"{len(rows)} rows" + ("; there are more, see --limit" if more else ""), highlight=False)
+    others = "; there are more: --limit 0 shows all, --csv and --json write all" if more else ""
+    console.print(f"{len(rows):,} rows{others}", highlight=False)
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

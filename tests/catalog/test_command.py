@@ -69,7 +69,7 @@ def test_csv_quotes_cells_that_start_a_formula_and_has_a_head_without_rows(fille
 
 
 def test_the_table_says_how_many_rows_there_are(filled: Settings) -> None:
-    assert "1 rows; there are more, see --limit" in run(filled, "SELECT id FROM raw_users", limit=1)
+    assert "1 rows; there are more: --limit 0 shows all" in run(filled, "SELECT id FROM raw_users", limit=1)
     printed = run(filled, "fraud-by-bank-and-hour")
     assert "First Bank" in printed
     assert "19.750000000" in printed

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from rich.console import Console
 
 from fraud_platform.adapters.mongo import Document, MongoStore
+from fraud_platform.catalog.answer import Answer
+from fraud_platform.commands import query as query_module
 from fraud_platform.commands.query import query
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -81,6 +84,49 @@ def test_limit_cuts_the_rows_in_every_form(ask: Ask) -> None:
     assert len(ask(ALL_USERS, as_csv=True, limit=2).splitlines()) == 3
     assert "2 rows; there are more" in ask(ALL_USERS, limit=2)
     assert "there are more" not in ask(ALL_USERS, limit=3)
+
+
+class Counted(Iterator[dict[str, Any]]):
+    """Endless rows, and how many of them were taken."""
+
+    taken = 0
+
+    def __next__(self) -> dict[str, Any]:
+        self.taken += 1
+        return {"n": self.taken}
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, rows: Iterator[dict[str, Any]]) -> None:
+    monkeypatch.setitem(query_module._ENGINES, "athena", lambda *_: Answer(("n",), rows))
+
+
+def test_a_table_ends_after_a_thousand_rows_unless_all_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, offline: Settings
+) -> None:
+    def shown(count: int, limit: int | None) -> str:
+        console = Console(file=io.StringIO(), width=200)
+        answers(monkeypatch, islice(Counted(), count))
+        query(offline, "athena", "SELECT 1", as_json=False, as_csv=False, limit=limit, console=console)
+        return console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined, no-any-return]
+
+    assert shown(1001, None) == "1,000 rows; there are more: --limit 0 shows all, --csv and --json write all"
+    assert shown(1000, None) == "1,000 rows"
+    assert shown(1001, 0) == "1,001 rows"
+
+
+def test_csv_is_written_as_the_rows_come(monkeypatch: pytest.MonkeyPatch, offline: Settings) -> None:
+    rows, ahead = Counted(), list[int]()
+
+    class Out(io.StringIO):
+        def write(self, text: str) -> int:
+            if text[0].isdigit():
+                ahead.append(rows.taken - int(text))
+            return super().write(text)
+
+    answers(monkeypatch, rows)
+    console = Console(file=Out(), width=200)
+    query(offline, "athena", "SELECT 1", as_json=False, as_csv=True, limit=50, console=console)
+    assert ahead == [0] * 50
 
 
 @pytest.mark.services
