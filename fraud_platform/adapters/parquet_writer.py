@@ -50,14 +50,15 @@ class ParquetWriter:
             return None
         return int(done[0]) if done else None
 
-    def reads(self, kind: Sequence[Column], path: Path) -> bool:
-        """Whether every value of an Avro file can be read."""
+    def rows(self, kind: Sequence[Column], path: Path) -> int | None:
+        """How many rows of an Avro file can be read; None when not every value can."""
         source = select(kind, kind, [str(path)], reader="read_avro", hours=False)
+        text = f"SELECT count(*), count(COLUMNS(*)) FROM ({source})"  # noqa: S608 - made by `select`
         try:
-            self._connection.execute(f"SELECT count(COLUMNS(*)) FROM ({source})").fetchall()  # noqa: S608 - `select`
+            found = self._connection.execute(text).fetchone()
         except duckdb.Error:
-            return False
-        return True
+            return None
+        return int(found[0]) if found else None
 
     def close(self) -> None:
         """Free what it holds."""

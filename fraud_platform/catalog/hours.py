@@ -6,13 +6,15 @@ which are new; changed counts or sizes among the seen ones tell that the hour mu
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 
 from fraud_platform.core.partitioning import topic_prefix
 
-_NAME = re.compile(r"dt=(\d{4}-\d\d-\d\d)/hr=(\d\d)/[^/]+\+(\d+)\+(\d{20})\.avro")
-_FOLDERS = {"dt": re.compile(r"/dt=(\d{4}-\d\d-\d\d)/$"), "hr": re.compile(r"/hr=(\d\d)/$")}
+_NAME = re.compile(r"dt=(\d{4}-\d\d-\d\d)/hr=(\d\d)/[^/]+\+(\d+)\+(\d{20})\.avro", re.ASCII)
+_FOLDERS = {"dt": re.compile(r"/dt=(\d{4}-\d\d-\d\d)/$", re.ASCII), "hr": re.compile(r"/hr=(\d\d)/$", re.ASCII)}
 SEEN = "fraud_platform.seen"
 UNUSABLE = ""
 """Stands in place of a schema for objects that the table cannot hold."""
@@ -38,13 +40,39 @@ class Place(msgspec.Struct, frozen=True):
 def parts_of(folders: Iterable[str], key: str) -> list[tuple[str, str]]:
     """The folders of days (`dt`) or hours (`hr`), each with its value; other folders are not the lake's."""
     found = [(folder, _FOLDERS[key].search(folder)) for folder in folders]
-    return [(folder, each[1]) for folder, each in found if each]
+    is_one = _is_day if key == "dt" else _is_hour
+    return [(folder, each[1]) for folder, each in found if each and is_one(each[1])]
+
+
+@cache
+def _is_day(text: str) -> bool:
+    return begin_of((text, "00")) is not None
+
+
+def _is_hour(text: str) -> bool:
+    return int(text) < 24  # noqa: PLR2004 - hours of a day
+
+
+def begin_of(key: HourKey) -> datetime | None:
+    """When the hour begins; None for a name that is no hour."""
+    try:
+        return datetime.strptime(" ".join(key), "%Y-%m-%d %H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def place_of(topic: str, key: str) -> Place | None:
     """The place behind an object's key; None for a name that the lake does not give."""
     found = _NAME.fullmatch(key.removeprefix(topic_prefix(topic)))
-    return Place((found[1], found[2]), int(found[3]), int(found[4])) if found else None
+    if not found or not _is_day(found[1]) or not _is_hour(found[2]):
+        return None
+    return Place((found[1], found[2]), int(found[3]), int(found[4]))
+
+
+def key_of(begin: datetime) -> HourKey:
+    """The hour that begins then."""
+    at = begin.astimezone(UTC)
+    return (at.date().isoformat(), f"{at:%H}")
 
 
 class Seen(msgspec.Struct):

@@ -25,6 +25,11 @@ READERS = 4
 """Threads that fetch raw objects, of up to 64 MB each."""
 _UNWRITABLE = "A curated file cannot be written: look at this machine's disk and memory."
 _ROWS_UNREADABLE = "its rows cannot be read"
+_MISCOUNTED = "it does not hold as many rows as its blocks count"
+
+
+class Unbuilt(StoreUnavailable):
+    """This hour cannot be built now; others can."""
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -56,7 +61,8 @@ class Builder:
         """The files of these raw objects, which come in the order of partitions and offsets.
 
         Raises:
-            StoreUnavailable: the lake does not answer, an object changed meanwhile, or the files cannot be written.
+            Unbuilt: an object changed meanwhile, or the files cannot be written.
+            StoreUnavailable: the lake does not answer.
             OSError: this machine's disk does not take what is fetched.
         """
         with ThreadPoolExecutor(READERS) as readers:
@@ -76,7 +82,7 @@ class Builder:
     def _fetch(self, number: int, info: ObjectInfo) -> _Fetched | Rejected:
         body = self._lake.part(info.key, 0, info.size)
         if len(body) != info.size:
-            raise StoreUnavailable(f"The object {info.key} changed while it was read; it is looked at again next time.")
+            raise Unbuilt(f"The object {info.key} changed while it was read; it is looked at again next time.")
         header = read_header(lambda start, length: body[start : start + length], len(body))
         if isinstance(header, Rejected):
             return header
@@ -110,7 +116,7 @@ class Builder:
             if not fetched:
                 return None
             if not _write(writer, path, columns, fetched):
-                raise StoreUnavailable(_UNWRITABLE)
+                raise Unbuilt(_UNWRITABLE)
         for each in fetched:
             each.path.unlink()
         body = path.read_bytes()
@@ -118,10 +124,13 @@ class Builder:
         return CuratedFile(path.name, _rows(fetched), len(body), hashlib.sha256(body).hexdigest(), held)
 
     def _readable(self, writer: ParquetWriter, fetched: Sequence[_Fetched]) -> list[_Fetched]:
-        good = [each for each in fetched if writer.reads(each.kind, each.path)]
+        good: list[_Fetched] = []
         for each in fetched:
-            if each not in good:
-                self._left_out[each.info.key] = (each.info.size, _ROWS_UNREADABLE)
+            rows = writer.rows(each.kind, each.path)
+            if rows == each.rows:
+                good.append(each)
+            else:
+                self._left_out[each.info.key] = (each.info.size, _ROWS_UNREADABLE if rows is None else _MISCOUNTED)
         return good
 
 

@@ -1,9 +1,9 @@
 """When an hour is closed. Event time decides: the newest hour that the lake holds is the watermark, not the clock."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from fraud_platform.catalog.hours import HourKey
+from fraud_platform.catalog.hours import HourKey, begin_of
 
 GRACE_HOURS = 2
 """An hour is closed when the lake holds objects of an hour so much later; what comes after that is late."""
@@ -16,17 +16,3 @@ def closed(hours: Iterable[HourKey], watermark: HourKey, *, grace: int = GRACE_H
         return []
     begins = ((begin_of(key), key) for key in hours)
     return sorted(key for begin, key in begins if begin is not None and begin + timedelta(hours=grace) <= last)
-
-
-def begin_of(key: HourKey) -> datetime | None:
-    """When the hour begins; None for a name that is no hour."""
-    try:
-        return datetime.strptime(" ".join(key), "%Y-%m-%d %H").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def key_of(begin: datetime) -> HourKey:
-    """The hour that begins then."""
-    at = begin.astimezone(UTC)
-    return (at.date().isoformat(), f"{at:%H}")

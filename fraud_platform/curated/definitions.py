@@ -9,9 +9,8 @@ import dagster as dg
 from pydantic import Field
 
 from fraud_platform.catalog.definitions import table_key
-from fraud_platform.catalog.hours import HourKey
+from fraud_platform.catalog.hours import HourKey, begin_of, key_of
 from fraud_platform.catalog.tables import TABLES, LakeTable
-from fraud_platform.curated.closed import begin_of, key_of
 from fraud_platform.curated.compaction import Compacted
 from fraud_platform.curated.run import Curation
 from fraud_platform.errors import ConfigurationError, FraudPlatformError

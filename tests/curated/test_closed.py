@@ -2,8 +2,8 @@
 
 import pytest
 
-from fraud_platform.catalog.hours import HourKey
-from fraud_platform.curated.closed import begin_of, closed, key_of
+from fraud_platform.catalog.hours import HourKey, begin_of, key_of
+from fraud_platform.curated.closed import closed
 
 DAY = "2026-01-01"
 

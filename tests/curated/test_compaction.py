@@ -8,10 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from fraud_platform.catalog.header import Header, Part, read_header
 from fraud_platform.catalog.holdings import CuratedHour, Holdings
 from fraud_platform.catalog.hours import Place
 from fraud_platform.catalog.manifest import NAME, Manifest
 from fraud_platform.catalog.tables import BY_NAME
+from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT
 from fraud_platform.curated.compaction import Compactor
 from fraud_platform.errors import StoreUnavailable
@@ -398,6 +400,20 @@ def test_objects_that_the_table_cannot_hold_are_left_out_with_a_reason(world: Wo
     again = world.compactor().compact(FIRST)
     assert again
     assert (again.built, again.left_out) == (False, done.left_out)
+
+
+def test_an_object_whose_blocks_count_wrongly_is_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = world.put("b-1-longer-than-others", start=70)
+
+    def counted(part: Part, size: int) -> Header | Rejected:
+        header = read_header(part, size)
+        assert isinstance(header, Header)
+        return Header(header.schema, header.rows + (size == len(world.lake.objects[key])))
+
+    monkeypatch.setattr("fraud_platform.curated.build.read_header", counted)
+    done = world.compactor().compact(FIRST)
+    assert done
+    assert (done.rows, done.left_out) == (4, ((key, "it does not hold as many rows as its blocks count"),))
 
 
 def test_an_hour_of_empty_or_bad_objects_alone_is_done_too(world: World) -> None:

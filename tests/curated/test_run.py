@@ -47,6 +47,37 @@ def test_the_watermark_is_that_of_all_tables(world: World) -> None:
     assert hours(world) == [("curated_users", each) for each in ("00", "01", "02")]
 
 
+def test_an_hour_far_ahead_is_no_watermark(world: World) -> None:
+    world.put("from the future", at=24 * 365 * 40)
+    assert curation(world).watermark() == (DAY, "02")
+
+
+def test_a_folder_that_is_no_hour_is_no_watermark(world: World) -> None:
+    (key,) = [key for key in world.lake.objects if "/hr=02/" in key]
+    for odd in ("dt=2026-13-45/hr=00", "dt=2026-01-01/hr=24"):
+        world.lake.objects[key.replace("dt=2026-01-01/hr=02", odd)] = world.lake.objects[key]
+    assert curation(world).watermark() == (DAY, "02")
+    world.crawl()
+    assert {hour for _, hour in world.catalog.kept["landing_users"]} == {"00", "01", "02"}
+
+
+def test_an_hour_that_cannot_be_built_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("u-6", at=5, start=9)
+    world.crawl()
+    part = world.lake.part
+
+    def changed(key: str, start: int, length: int) -> bytes:
+        return part(key, start, length)[:-1] if "/hr=01/" in key else part(key, start, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.lake, "part", changed)
+        done = []
+        with pytest.raises(StoreUnavailable, match="The hour 2026-01-01 01 of curated_users, cannot be compacted: The"):
+            done.extend(curation(world).due())
+    assert [each.key[1] for each in done] == ["00", "02"]
+    assert hours(world) == [("curated_users", "01")]
+
+
 def test_an_empty_lake_has_no_watermark_and_nothing_to_do(world: World) -> None:
     world.lake.objects.clear()
     assert curation(world).watermark() is None
