@@ -11,6 +11,8 @@ from fraud_platform.catalog.types import duckdb as sql_type
 from fraud_platform.catalog.types import quoted
 from fraud_platform.errors import ConfigurationError
 
+MEMORY = "1GB"
+"""What one compaction, or one query, may take."""
 READERS = {"avro": "read_avro", "parquet": "read_parquet"}
 
 
@@ -25,6 +27,12 @@ def connect(*extensions: str) -> duckdb.DuckDBPyConnection:
         connection.execute(f"LOAD '{_extension(name)}'")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def bound(connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+    """Let it take so much memory; the rest goes to files in this folder, which it makes and removes when need be."""
+    connection.execute(f"SET temp_directory = {literal(str(scratch))}")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
 
 
 def select(columns: Sequence[Column], kind: Sequence[Column], files: Sequence[str], *, reader: str, hours: bool) -> str:

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import duckdb
 
 from fraud_platform.adapters.aws import session_of
-from fraud_platform.adapters.duckdb_files import connect, literal
+from fraud_platform.adapters.duckdb_files import bound, connect, literal
 from fraud_platform.adapters.lake_files import files_of, texts_of
 from fraud_platform.adapters.lake_reader import LakeReader
+from fraud_platform.adapters.scratch import scratch_in
 from fraud_platform.catalog.answer import Answer, QueryEngine, first_word, require_reading, unique
 from fraud_platform.catalog.publish import has_positions
 from fraud_platform.catalog.store import Catalog
@@ -49,8 +51,10 @@ class LocalEngine(QueryEngine):
     def ask(self, sql: str) -> Answer:
         """See `QueryEngine.ask`."""
         require_reading(sql)
+        scratch = scratch_in(self._settings.data_dir, "queries")
         connection = connect(*_EXTENSIONS)
         try:
+            bound(connection, scratch / uuid4().hex)
             self._prepare(connection)
             _require_one(connection, sql)
             self._define(connection, sql)

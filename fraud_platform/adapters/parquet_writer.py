@@ -5,12 +5,10 @@ from pathlib import Path
 
 import duckdb
 
-from fraud_platform.adapters.duckdb_files import connect, literal, select
+from fraud_platform.adapters.duckdb_files import bound, connect, literal, select
 from fraud_platform.catalog.columns import Column
 
 ROW_GROUP = 122_880
-MEMORY = "1GB"
-"""What one compaction may take; the rest goes to disk."""
 
 
 class ParquetWriter:
@@ -18,8 +16,7 @@ class ParquetWriter:
 
     def __init__(self, scratch: Path) -> None:
         self._connection = connect("avro")
-        self._connection.execute(f"SET temp_directory = {literal(str(scratch))}")
-        self._connection.execute(f"SET memory_limit = '{MEMORY}'")
+        bound(self._connection, scratch)
         # It knows files by their names, and would take a new one of an old name for the old one.
         self._connection.execute("SET enable_external_file_cache = false")
         self._connection.execute("SET threads = 1")  # several would cut the file's parts as they come

@@ -1,7 +1,5 @@
 """A run of the compaction: the hours that are due, table by table."""
 
-import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,6 @@ from fraud_platform.catalog.store import Catalog
 from fraud_platform.catalog.tables import TABLES, LakeTable
 from fraud_platform.curated.build import Unbuilt
 from fraud_platform.curated.compaction import Compacted, Compactor
-from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Naming
 
@@ -24,8 +21,6 @@ HOURS_A_RUN = 500
 
 AHEAD = timedelta(days=1)
 """What lies further in the future was put there by mistake, and would close every hour of today."""
-LEFT_AFTER_S = 24 * 3600
-"""No compaction of an hour takes so long."""
 
 
 class Curation:
@@ -48,10 +43,11 @@ class Curation:
             ConfigurationError: one of them is not known, or the folder cannot be written to.
         """
         from fraud_platform.adapters.lake_reader import S3LakeReader
+        from fraud_platform.adapters.scratch import scratch_in
         from fraud_platform.catalog.access import catalog_of
 
         lake = S3LakeReader(settings)
-        return cls(lake, catalog_of(settings), settings.naming, scratch=scratch_in(settings.data_dir))
+        return cls(lake, catalog_of(settings), settings.naming, scratch=scratch_in(settings.data_dir, "compaction"))
 
     def due(
         self, *, full: bool = False, stop: Callable[[], bool] = lambda: False, tables: Sequence[LakeTable] = TABLES
@@ -130,22 +126,3 @@ class _Failed:
         if self._hours:
             many = f"{len(self._hours)} hours, the first of them" if len(self._hours) > 1 else "The hour"
             raise Unbuilt(f"{many} {self._hours[0]}, cannot be compacted: {self._why}")
-
-
-def scratch_in(data_dir: Path) -> Path:
-    """A folder for files in the making, which hold people's data; empties it of what a killed run has left.
-
-    Raises:
-        ConfigurationError: it cannot be written to.
-    """
-    folder = data_dir / "compaction"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in folder.iterdir():
-            if left.stat().st_mtime < time.time() - LEFT_AFTER_S:
-                shutil.rmtree(left, ignore_errors=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Curated files cannot be built in {folder} ({error.strerror}); set FRAUD_DATA_DIR to a folder of yours."
-        ) from None
-    return folder

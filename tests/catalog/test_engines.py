@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fraud_platform.adapters import duckdb_files
 from fraud_platform.adapters.duckdb_lake import LocalEngine
 from fraud_platform.adapters.lake_reader import S3LakeReader
 from fraud_platform.adapters.s3 import ObjectInfo
@@ -221,6 +222,19 @@ def test_what_would_write_or_leave_the_lake_is_one_sentence(ask: Ask, sql: str, 
     with pytest.raises(ConfigurationError, match=sentence) as error:
         ask(sql)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_large_goes_to_a_folder_that_only_the_owner_reads(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_files, "MEMORY", "60MB")
+    made = list[bool]()
+    folder = filled.data_dir / "queries"
+    for row in engine_of(filled).ask("SELECT r, md5(r::VARCHAR) AS m FROM range(1000000) t(r) ORDER BY m").rows:
+        made = made or [any(folder.iterdir()), row["m"] < "1"]
+    assert made == [True, True]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert list(folder.iterdir()) == []
 
 
 def test_an_error_never_quotes_a_row(ask: Ask) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from fraud_platform.adapters.scratch import scratch_in
 from fraud_platform.catalog import pending
 from fraud_platform.catalog.tables import BY_NAME, TableEntry
 from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT
 from fraud_platform.curated import run as run_module
 from fraud_platform.curated.compaction import Compactor
-from fraud_platform.curated.run import Curation, scratch_in
+from fraud_platform.curated.run import Curation
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.topology import Topic
 from tests.catalog.objects import put, results
@@ -177,19 +178,19 @@ def test_nothing_of_the_lake_is_ever_written(world: World) -> None:
 
 
 def test_files_are_built_in_a_folder_of_the_owners_which_a_killed_run_does_not_fill(tmp_path: Path) -> None:
-    folder = scratch_in(tmp_path)
+    folder = scratch_in(tmp_path, "compaction")
     assert folder.stat().st_mode & 0o777 == 0o700
     for name, age_s in (("old", 90_000), ("new", 60)):
         (folder / name).mkdir()
         os.utime(folder / name, (time.time() - age_s,) * 2)
-    scratch_in(tmp_path)
+    scratch_in(tmp_path, "compaction")
     assert [each.name for each in folder.iterdir()] == ["new"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "compaction").write_text("a file")
     with pytest.raises(ConfigurationError, match=r"cannot be built in .*compaction .*FRAUD_DATA_DIR"):
-        scratch_in(tmp_path)
+        scratch_in(tmp_path, "compaction")
 
 
 def test_a_disk_that_is_full_leaves_everything_as_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
