@@ -21,27 +21,33 @@ _PLACE = re.compile(r"-- WHERE dt BETWEEN .*")
 
 
 def fraud_by_bank(engine: QueryEngine, newest: date, *, local: bool) -> str:
-    """Markdown with a plot per bank over the 24 hours that end with the newest one of that day; empty without rows.
+    """Markdown with a plot per bank over the 24 full hours before the newest of that day; empty without rows.
 
     Raises:
         StoreUnavailable: the engine or what it reads does not answer.
         ConfigurationError: it refuses us.
     """
     since = (newest - timedelta(days=1)).isoformat()
-    sql = _PLACE.sub(f"WHERE dt >= '{since}'", ready.text(_QUERY, local=local))
+    sql = _PLACE.sub(f"WHERE dt BETWEEN '{since}' AND '{newest.isoformat()}'", ready.text(_QUERY, local=local))
     return pictures(engine.ask(sql).rows)
 
 
 def pictures(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The plots of `sender_bank`, `dt`, `hr`, `transactions`; the bank with most fraud first."""
+    """The plots of `sender_bank`, `dt`, `hr`, `transactions`; the bank with most fraud first.
+
+    The newest hour goes on, so a line that ended with it would always fall; it is shown while there is no other.
+    """
     by_bank: dict[str, Counter[datetime]] = defaultdict(Counter)
     for row in rows:
         by_bank[_name(row["sender_bank"])][_hour(row)] += int(row["transactions"])
     if not by_bank:
         return ""
-    last = max(max(hours) for hours in by_bank.values())
+    newest = max(max(hours) for hours in by_bank.values())
+    has_full = any(newest - timedelta(hours=HOURS) <= hour < newest for hours in by_bank.values() for hour in hours)
+    last = newest - timedelta(hours=1) if has_full else newest
     shown = [last - timedelta(hours=back) for back in range(HOURS - 1, -1, -1)]
-    lines = _largest({bank: [hours[hour] for hour in shown] for bank, hours in by_bank.items()})
+    counted = {bank: [hours[hour] for hour in shown] for bank, hours in by_bank.items()}
+    lines = _largest({bank: counts for bank, counts in counted.items() if any(counts)})
     return "\n\n".join(plot(f"{bank}, an hour", [float(count) for count in counts]) for bank, counts in lines)
 
 

@@ -25,7 +25,9 @@ def heights(markdown: str) -> list[int]:
 
 
 def test_a_bank_is_a_line_over_the_last_day_and_most_fraud_comes_first() -> None:
-    found = pictures([row("Alder Bank", 7, 2), row("Northwind Trust", 7, 5), row("Northwind Trust", 6, 9)])
+    found = pictures([
+        row("Alder Bank", 7, 2), row("Northwind Trust", 7, 5), row("Northwind Trust", 6, 9), row("Alder Bank", 8, 1),
+    ])  # fmt: skip
     assert titles(found) == [
         "Northwind Trust, an hour: now 5, highest 9",
         "Alder Bank, an hour: now 2, highest 2",
@@ -34,17 +36,23 @@ def test_a_bank_is_a_line_over_the_last_day_and_most_fraud_comes_first() -> None
 
 
 def test_hours_without_fraud_are_zeros() -> None:
-    line = heights(pictures([row("Alder Bank", 7, 4), row("Alder Bank", 5, 4)]))
+    line = heights(pictures([row("Alder Bank", 7, 4), row("Alder Bank", 5, 4), row("Alder Bank", 8, 1)]))
     assert line[-1] == line[-3] < line[-2] == line[0]
 
 
 def test_hours_of_the_day_before_are_in_their_place() -> None:
-    found = pictures([row("Alder Bank", 1, 4), row("Alder Bank", 23, 8, day="2026-01-30")])
+    found = pictures([row("Alder Bank", 1, 4), row("Alder Bank", 2, 1), row("Alder Bank", 23, 8, day="2026-01-30")])
     assert titles(found) == ["Alder Bank, an hour: now 4, highest 8"]
 
 
+def test_the_newest_hour_goes_on_and_is_shown_only_while_there_is_no_other() -> None:
+    assert titles(pictures([row("Alder Bank", 7, 1)])) == ["Alder Bank, an hour: now 1, highest 1"]
+    both = [row("Alder Bank", 6, 9), row("Alder Bank", 7, 1), row("New Bank", 7, 3)]
+    assert titles(pictures(both)) == ["Alder Bank, an hour: now 9, highest 9"]
+
+
 def test_what_is_older_than_a_day_is_not_shown() -> None:
-    found = pictures([row("Alder Bank", 1, 4), row("Alder Bank", 1, 800, day="2026-01-30")])
+    found = pictures([row("Alder Bank", 1, 4), row("Alder Bank", 0, 800, day="2026-01-30")])
     assert titles(found) == ["Alder Bank, an hour: now 4, highest 4"]
 
 
@@ -84,5 +92,5 @@ class Asked(QueryEngine):
 def test_only_two_days_are_read(local: bool) -> None:
     engine = Asked()
     fraud_by_bank(engine, date(2026, 3, 1), local=local)
-    assert "WHERE dt >= '2026-02-28'" in engine.sql
+    assert "WHERE dt BETWEEN '2026-02-28' AND '2026-03-01'" in engine.sql
     assert "-- WHERE" not in engine.sql
