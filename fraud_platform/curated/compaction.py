@@ -134,6 +134,14 @@ class Compactor:
             if key not in known or key in broken or (key in again and self._has_changed(known[key]))
         ]  # fmt: skip
 
+    def held(self) -> Iterator[Compacted]:
+        """What the catalog has of each curated hour, whoever compacted it. Errors as `compact`."""
+        for key, hour in self._curated().items():
+            raw = hour.raw
+            yield Compacted(
+                self._table.curated, key, raw.objects, raw.size, hour.files, hour.rows, hour.size, 0.0, False
+            )
+
     def publish(self) -> None:
         """Let the views know of the curated hours; errors as `compact`."""
         landing = self._landing()

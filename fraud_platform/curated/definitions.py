@@ -97,7 +97,15 @@ def curated(context: dg.AssetExecutionContext, *, opened: Open = lambda: Curatio
     with _told() as stop:
         curation = opened()
         for table in chosen:
-            found = {each.key: each for each in curation.hours(table, sorted(hours), rebuild=True, stop=stop)}
+            found: dict[HourKey, Compacted] = {}
+            try:
+                for done in curation.hours(table, sorted(hours), rebuild=True, stop=stop):
+                    found[done.key] = done
+            except FraudPlatformError:
+                history = _History(context.instance)
+                for done in found.values():
+                    history.tell(done)
+                raise
             for hour, partition in hours.items():
                 facts = _facts(found[hour]) if hour in found else _NOTHING
                 context.add_asset_metadata(facts, asset_key=curated_key(table), partition_key=partition)
@@ -115,6 +123,27 @@ def _told() -> Iterator[StopRequest]:
             raise dg.Failure(description=str(error), allow_retries=False) from None
     if stop():
         raise dg.DagsterExecutionInterruptedError
+
+
+class _History:
+    """What Dagster knows of the tables' hours.
+
+    Events of a run keep the run in Dagster's history for as long as they are the newest of their partition, so these
+    belong to none.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._keys = {table.curated: curated_key(table) for table in TABLES}
+        self._known = {name: instance.get_materialized_partitions(key) for name, key in self._keys.items()}
+
+    def tell(self, done: Compacted) -> None:
+        """One materialization of an hour that was built, or of which Dagster knows nothing."""
+        partition = partition_key(done.key)
+        if partition and (done.built or partition not in self._known[done.table]):
+            self._known[done.table].add(partition)
+            event = dg.AssetMaterialization(self._keys[done.table], partition=partition, metadata=_facts(done))
+            self._instance.report_runless_asset_event(event)
 
 
 _NOTHING: Mapping[str, Any] = {"dagster/row_count": 0, "objects_before": 0, "objects_after": 0}
@@ -152,25 +181,25 @@ def _warn(log: Any, found: Iterable[Compacted]) -> None:
 
 @dg.op(name="compact_closed_hours", description="Compacts the closed hours of every table that are due.")
 def compact_closed_hours(context: dg.OpExecutionContext, config: CompactConfig) -> None:
-    """One materialization per hour that was built."""
+    """One materialization per hour that was built, or that Dagster does not know."""
     compacted(context, full=config.full)
 
 
 def compacted(context: dg.OpExecutionContext, *, full: bool, opened: Open = lambda: Curation.of(load())) -> None:
     """Compact what is due and say so in Dagster's history; errors as `curated`."""
-    keys = {table.curated: curated_key(table) for table in TABLES}
     hours = rows = 0
     with _told() as stop:
         curation = opened()
+        if full:
+            _tidy(context.log, curation)
+        history = _History(context.instance)
+        for done in curation.held():
+            if not stop():
+                history.tell(done)
         for done in curation.due(full=full, stop=stop):
             hours, rows = hours + 1, rows + done.rows
             _warn(context.log, [done])
-            partition = partition_key(done.key)
-            if done.built and partition:
-                event = dg.AssetMaterialization(keys[done.table], partition=partition, metadata=_facts(done))
-                context.log_event(event)
-        if full and not stop():
-            _tidy(context.log, curation)
+            history.tell(done)
     context.log.info("%d hours with %d rows looked at", hours, rows)
 
 

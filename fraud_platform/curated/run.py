@@ -96,6 +96,11 @@ class Curation:
                 compactor.publish()
         compactor.publish()
 
+    def held(self) -> Iterator[Compacted]:
+        """The curated hours of all tables as the catalog has them. Errors as `due`."""
+        for compactor in self._compactors.values():
+            yield from compactor.held()
+
     def tidy(self, now: datetime) -> int:
         """Delete curated files that later ones have replaced for a day; how many. Errors as `due`."""
         return sum(compactor.tidy(now) for compactor in self._compactors.values())

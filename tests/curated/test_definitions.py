@@ -47,7 +47,43 @@ def test_the_job_compacts_what_is_due_and_says_so_by_the_hour(world: World, inst
     assert facts["seconds"] >= 0
     assert world.agreed("SELECT count(*) FROM curated_users") == [(4,)]
     assert compact.execute_in_process(instance=instance).success
-    assert len(instance.fetch_materializations(KEY, limit=10).records) == 1  # nothing was due
+    records = instance.fetch_materializations(KEY, limit=10).records
+    assert [record.run_id for record in records] == [""]  # nothing was due again, and no run must stay for its sake
+
+
+def test_an_hour_that_dagster_does_not_know_is_told_without_building_it(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    list(Curation(world.lake, world.catalog, NAMING).due())
+    for _ in range(2):
+        assert compact.execute_in_process(instance=instance).success
+    (record,) = instance.fetch_materializations(KEY, limit=10).records
+    assert record.partition_key == "2026-01-01-00:00"
+    facts = materialized(instance)["2026-01-01-00:00"]
+    assert (facts["objects_before"], facts["objects_after"], facts["dagster/row_count"]) == (3, 1, 4)
+
+
+@pytest.mark.parametrize("by", ["the job", "a backfill"])
+def test_hours_are_told_as_soon_as_they_are_built(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    world.put("u-6", at=9, start=9)
+    world.crawl()
+    put = world.lake.put
+
+    def dying(key: str, body: bytes, **named: Any) -> None:
+        world.lake.is_down = "/hr=02/" in key
+        put(key, body, **named)
+
+    monkeypatch.setattr(world.lake, "put", dying)
+    if by == "the job":
+        done = compact.execute_in_process(instance=instance, raise_on_error=False)
+    else:
+        first, last = "2026-01-01-00:00", "2026-01-01-03:00"
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        done = dg.materialize([curate_lake], instance=instance, selection=SELECTION, tags=tags, raise_on_error=False)
+    assert not done.success
+    assert list(materialized(instance)) == ["2026-01-01-00:00", "2026-01-01-01:00"]
 
 
 def test_materialize_builds_an_hour_anew(world: World, instance: dg.DagsterInstance) -> None:
