@@ -14,6 +14,8 @@ _PRIMITIVES = {
     "string": "string", "int": "int", "long": "bigint", "float": "float", "double": "double",
     "boolean": "boolean", "bytes": "binary",
 }  # fmt: skip
+LONGEST_DECIMAL = 38
+"""Digits; no engine takes more."""
 _LOGICAL = {"timestamp-millis": "timestamp", "timestamp-micros": "timestamp", "date": "date", "uuid": "string"}
 
 
@@ -91,8 +93,10 @@ def _complex(avro: Mapping[str, Any], names: dict[str, Any]) -> Type:
     logical = avro.get("logicalType")
     kind: Type
     match avro["type"]:
-        case "bytes" | "fixed" if logical == "decimal":
-            kind = Scalar(f"decimal({int(avro['precision'])},{int(avro.get('scale', 0))})")
+        case "bytes" if logical == "decimal":
+            raise _Unsuitable("a decimal of any length")  # DuckDB reads its bytes, and no number
+        case "fixed" if logical == "decimal":
+            kind = _decimal(avro["precision"], avro.get("scale", 0))
         case "int" | "long" | "string" if logical in _LOGICAL:
             kind = Scalar(_LOGICAL[logical])
         case "array":
@@ -108,6 +112,12 @@ def _complex(avro: Mapping[str, Any], names: dict[str, Any]) -> Type:
         case inner:
             kind = _type(inner, names)
     return _named(avro, kind, names)
+
+
+def _decimal(precision: Any, scale: Any) -> Scalar:
+    if not (isinstance(precision, int) and isinstance(scale, int) and 0 <= scale <= precision <= LONGEST_DECIMAL):
+        raise _Unsuitable(f"a decimal that is not of 1 to {LONGEST_DECIMAL} digits")
+    return Scalar(f"decimal({precision},{scale})")
 
 
 def _named(avro: Mapping[str, Any], kind: Type, names: dict[str, Any]) -> Type:

@@ -89,3 +89,19 @@ def test_a_fingerprint_tells_columns_apart() -> None:
     one, other = columns(("a", "int")), columns(("A", "int"))
     assert fingerprint(one) == fingerprint(columns(("a", "int")))
     assert fingerprint(one) != fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ({"type": "bytes", "precision": 38, "scale": 9}, "a decimal of any length"),
+        ({"type": "fixed", "name": "f", "size": 20, "precision": 40, "scale": 9}, "not of 1 to 38 digits"),
+        ({"type": "fixed", "name": "f", "size": 16, "precision": "many"}, "not of 1 to 38 digits"),
+        ({"type": "fixed", "name": "f", "size": 16, "precision": 5, "scale": 6}, "not of 1 to 38 digits"),
+    ],
+)
+def test_decimals_that_an_engine_cannot_read_make_no_table(kind: dict[str, Any], reason: str) -> None:
+    field = {"name": "amount", "type": kind | {"logicalType": "decimal"}}
+    found = columns_of({"type": "record", "name": "r", "fields": [field]})
+    assert isinstance(found, Rejected)
+    assert reason in found.reason
