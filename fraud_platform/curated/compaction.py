@@ -26,6 +26,7 @@ from fraud_platform.catalog.columns import Column, fingerprint
 from fraud_platform.catalog.holdings import CuratedHour, Holdings, curated_hours, version_folder
 from fraud_platform.catalog.hours import HourKey, Place, folder_of, place_of
 from fraud_platform.catalog.manifest import NAME, Manifest, missing, read_manifest
+from fraud_platform.catalog.newest import newest_hour
 from fraud_platform.catalog.pending import LATE_HOURS
 from fraud_platform.catalog.publish import has_positions, publish, put_curated
 from fraud_platform.catalog.store import Catalog
@@ -134,6 +135,17 @@ class Compactor:
             if key not in known or key in broken or (key in again and self._has_changed(known[key]))
         ]  # fmt: skip
 
+    def is_lost(self) -> bool:
+        """Whether files lie in the lake of which the catalog knows none, though it has the landing table's last hour.
+
+        Errors as `compact`.
+        """
+        known = self._catalog.table(self._table.curated)
+        if known is None or known.schemas or not any(True for _ in self._lake.folders(self._prefix)):
+            return False
+        crawled = max(self._catalog.partitions(self._table.name), default=None)
+        return crawled is not None and folder_of(crawled) == f"{newest_hour(self._lake, self._raw_prefix)}/"
+
     def held(self) -> Iterator[Compacted]:
         """What the catalog has of each curated hour, whoever compacted it. Errors as `compact`."""
         for key, hour in self._curated().items():
@@ -217,7 +229,9 @@ class Compactor:
                 built = Builder(self._lake, landing.columns, Path(folder)).build(objects)
                 target = self._folder(key, built.manifest)
                 for file, path in zip(built.manifest.files, built.paths, strict=True):
-                    self._lake.put(target + file.name, path.read_bytes(), content_type=PARQUET_TYPE)
+                    body = path.read_bytes()
+                    if self._lake.get(target + file.name) != body:  # a reader may be in the middle of it
+                        self._lake.put(target + file.name, body, content_type=PARQUET_TYPE)
                 self._put_manifest(key, built.manifest)
         except OSError as error:
             raise StoreUnavailable(f"Curated files cannot be built on this machine ({error.strerror}).") from None

@@ -1,5 +1,6 @@
 """What Dagster shows of the curated tables: an asset per table with a partition per hour, a job and its schedule."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -211,6 +212,12 @@ def _tidy(log: Any, curation: Curation) -> None:
         log.warning("Replaced curated files stay: %s", error)
 
 
+def _embedded() -> Curation | None:
+    """Over the embedded catalog; AWS's forgets nothing."""
+    settings = load()
+    return None if settings.aws == "aws" else Curation.of(settings)
+
+
 @dg.job(
     name="compact",
     description="Turns the small objects of closed hours into few columnar files; late ones are folded in.",
@@ -236,4 +243,28 @@ def compact_lake(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_config={"ops": {"compact_closed_hours": {"config": {"full": full}}}})
 
 
-defs = dg.Definitions(assets=[curate_lake], jobs=[compact], schedules=[compact_lake])
+def lost_sensor(*, opened: Callable[[], Curation | None] = _embedded) -> dg.SensorDefinition:
+    """The sensor that asks for a compaction when the embedded catalog has forgotten the curated hours."""
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            curation = opened()
+            lost = sorted(curation.lost()) if curation else []
+        except FraudPlatformError as error:
+            return dg.SkipReason(str(error))
+        cursor = json.dumps(lost)  # Dagster keeps the cursor before in place of an empty one
+        if set(lost) <= set(json.loads(context.cursor or "[]")):  # asked for once
+            return dg.SensorResult(skip_reason="the catalog knows the curated hours", cursor=cursor)
+        return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=cursor)
+
+    return dg.SensorDefinition(
+        name="curated_hours_lost",
+        evaluation_fn=evaluate,
+        job=compact,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Registers curated hours at once that the embedded catalog forgot when it stopped.",
+    )
+
+
+defs = dg.Definitions(assets=[curate_lake], jobs=[compact], schedules=[compact_lake], sensors=[lost_sensor()])

@@ -101,6 +101,10 @@ class Curation:
         for compactor in self._compactors.values():
             yield from compactor.held()
 
+    def lost(self) -> set[str]:
+        """The tables whose files lie in the lake while the catalog has forgotten them. Errors as `due`."""
+        return {table.curated for table, compactor in self._compactors.items() if compactor.is_lost()}
+
     def tidy(self, now: datetime) -> int:
         """Delete curated files that later ones have replaced for a day; how many. Errors as `due`."""
         return sum(compactor.tidy(now) for compactor in self._compactors.values())

@@ -7,7 +7,15 @@ import dagster as dg
 import pytest
 
 from fraud_platform.curated import definitions
-from fraud_platform.curated.definitions import HOURS, compact, compact_lake, curate_lake, hour_of, partition_key
+from fraud_platform.curated.definitions import (
+    HOURS,
+    compact,
+    compact_lake,
+    curate_lake,
+    hour_of,
+    lost_sensor,
+    partition_key,
+)
 from fraud_platform.curated.run import Curation
 from fraud_platform.errors import ConfigurationError
 from tests.curated.conftest import FIRST, NAMING, World
@@ -147,6 +155,27 @@ def test_the_schedule_looks_at_every_hour_once_a_day(hour: int, full: bool) -> N
     found = compact_lake(context)
     assert isinstance(found, dg.RunRequest)
     assert found.run_config == {"ops": {"compact_closed_hours": {"config": {"full": full}}}}
+
+
+def test_a_catalog_that_forgot_the_curated_hours_is_told_of_them_once_it_knows_the_raw_ones(world: World) -> None:
+    def tick(cursor: str | None) -> Any:
+        context = dg.build_sensor_context(cursor=cursor)
+        return lost_sensor(opened=lambda: Curation(world.lake, world.catalog, NAMING)).evaluate_tick(context)
+
+    list(Curation(world.lake, world.catalog, NAMING).due())
+    assert tick(None).run_requests == []
+    for each in (world.catalog.tables, world.catalog.kept, world.catalog.views):
+        each.clear()
+    assert tick(None).run_requests == []  # no crawl has brought the raw hours back
+    world.crawl()
+    world.lake.is_down = True
+    assert "S3 does not answer" in tick(None).skip_message
+    world.lake.is_down = False
+    missed = tick(None)
+    assert len(missed.run_requests) == 1
+    assert tick(missed.cursor).run_requests == []  # once
+    list(Curation(world.lake, world.catalog, NAMING).due())
+    assert tick(missed.cursor).cursor == "[]"
 
 
 def test_hours_and_partitions_name_each_other() -> None:

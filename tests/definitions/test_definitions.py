@@ -107,7 +107,8 @@ def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours_and_the_lake
         "check_data_quality_hourly": ("10 * * * *", dg.DefaultScheduleStatus.RUNNING),
     }
     others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith(("keep_", "alert_"))}
-    assert others == {"first_object_of_an_hour": dg.DefaultSensorStatus.RUNNING}
+    running = dg.DefaultSensorStatus.RUNNING
+    assert others == {"first_object_of_an_hour": running, "curated_hours_lost": running}
 
 
 def test_checks_are_not_run_by_catching_up() -> None:
