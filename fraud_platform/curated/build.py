@@ -25,6 +25,10 @@ READERS = 4
 """Threads that fetch raw objects, of up to 64 MB each."""
 _UNWRITABLE = "A curated file cannot be written: look at this machine's disk and memory."
 _ROWS_UNREADABLE = "its rows cannot be read"
+_NO_COLUMNS = (
+    "none of its objects has columns that the table can hold ({}); if the table's are wrong, drop the landing table"
+    " in Glue, and the next crawl makes it again"
+)
 _MISCOUNTED = "it does not hold as many rows as its blocks count"
 
 
@@ -61,7 +65,8 @@ class Builder:
         """The files of these raw objects, which come in the order of partitions and offsets.
 
         Raises:
-            Unbuilt: an object changed meanwhile, or the files cannot be written.
+            Unbuilt: an object changed meanwhile, the table can hold none for its columns, or the files cannot be
+                written.
             StoreUnavailable: the lake does not answer.
             OSError: this machine's disk does not take what is fetched.
         """
@@ -97,14 +102,17 @@ class Builder:
         self, found: Iterator[tuple[ObjectInfo, _Fetched | Rejected]]
     ) -> tuple[list[_Fetched], tuple[Column, ...]]:
         """The objects that the table can hold and their columns, as wide as it needs them."""
-        whole, names, fitting = self._known, set[str](), list[_Fetched]()
+        whole, names, fitting, misfits = self._known, set[str](), list[_Fetched](), 0
         for info, each in found:
             wider = each if isinstance(each, Rejected) else grown(whole, each.kind)
             if isinstance(wider, Rejected):
                 self._left_out[info.key] = (info.size, wider.reason)
+                misfits += not isinstance(each, Rejected)
             elif not isinstance(each, Rejected):
                 whole, names = wider, names | {column.name for column in each.kind}
                 fitting.append(each)
+        if misfits and misfits == len(self._left_out) and not fitting:
+            raise Unbuilt(_NO_COLUMNS.format(next(iter(self._left_out.values()))[1]))
         return fitting, tuple(Column(each.name, each.name, each.type) for each in whole if each.name in names)
 
     def _file(

@@ -15,6 +15,7 @@ from fraud_platform.catalog.manifest import NAME, Manifest
 from fraud_platform.catalog.tables import BY_NAME
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT
+from fraud_platform.curated.build import Unbuilt
 from fraud_platform.curated.compaction import Compactor
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.topology import Topic
@@ -400,6 +401,13 @@ def test_objects_that_the_table_cannot_hold_are_left_out_with_a_reason(world: Wo
     again = world.compactor().compact(FIRST)
     assert again
     assert (again.built, again.left_out) == (False, done.left_out)
+
+
+def test_an_hour_of_which_the_table_can_hold_no_column_is_not_compacted_to_nothing(world: World) -> None:
+    put_changed(world.lake, NAMING, Topic.USERS, user("b-1") | {"NAME": 5}, fields={"NAME": "int"}, at=9)
+    with pytest.raises(Unbuilt, match=r"name is int in the file and string in the table.*drop the landing table"):
+        world.compactor().compact(("2026-01-01", "09"))
+    assert world.catalog.partition("curated_users", ("2026-01-01", "09")) is None
 
 
 def test_an_object_whose_blocks_count_wrongly_is_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
