@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,20 @@ ROOT = "s3://bucket/"
 Rows = list[tuple[Any, ...]]
 
 
+@cache
+def _database(_reader: str) -> duckdb.DuckDBPyConnection:
+    """One for all tests, which define its tables anew: loading its extension takes longer than most questions."""
+    database = connect("avro")
+    database.execute("SET enable_external_file_cache = false")
+    return database
+
+
 class LocalReader:
     """What the local engine makes of the catalog and the lake; `folder` stands for the bucket."""
 
     def __init__(self, lake: FakeLake, catalog: FakeCatalog, naming: Naming, folder: Path) -> None:
         self.lake, self.catalog, self.naming, self.folder = lake, catalog, naming, folder
-        self.database = connect("avro")  # loading its extension takes longer than most questions
-        self.database.execute("SET enable_external_file_cache = false")
+        self.database = _database(type(self).__name__)
 
     def open(self, table: LakeTable, *, every: bool = True) -> duckdb.DuckDBPyConnection:
         """The tables and the view, bound to the files of this moment; the landing table only with `every` whole."""
