@@ -78,6 +78,7 @@ class LocalEngine(QueryEngine):
 
     def _define(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         """Make the tables and views that the query names, so that only their objects are listed."""
+        words = _words(sql)
         for table, names in _named(sql).items():
             entry = self._catalog.table(table.name)
             if entry is None:
@@ -87,7 +88,7 @@ class LocalEngine(QueryEngine):
                 continue
             files = files_of(
                 self._catalog, self._lake, table, entry,
-                naming=self._settings.naming, bucket=self._settings.lake_bucket, every=table.name in names,
+                naming=self._settings.naming, bucket=self._settings.lake_bucket, every=table.name in words,
             )  # fmt: skip
             texts = texts_of(table, files)
             if table.view in names and has_positions(table, entry):
