@@ -1,6 +1,6 @@
 """`Materialize`, the schedule and the sensor of the catalog, as Dagster runs them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -59,45 +59,6 @@ def test_the_result_table_shows_fraud_by_bank(instance: dg.DagsterInstance) -> N
     shown = metadata(instance, "landing_fraudulent_transactions_result")["fraud_by_bank_and_hour"]
     assert "an hour: now 2, highest 2" in shown
     assert "fraud_by_bank_and_hour" not in metadata(instance, "landing_users")
-
-
-RESULT = "landing_fraudulent_transactions_result"
-
-
-def drawn(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, pictures: list[str | Exception]) -> list[Any]:
-    """What the result table shows after crawls that each draw one of these."""
-
-    def draw(*_: object, **__: object) -> str:
-        found = pictures.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    monkeypatch.setattr(definitions, "fraud_by_bank", draw)
-    shown = []
-    for _ in range(2):
-        assert dg.materialize([crawl_lake], instance=instance, selection=f'key:"glue/{RESULT}"').success
-        shown.append(metadata(instance, RESULT).get("fraud_by_bank_and_hour"))
-    return shown
-
-
-def test_each_crawl_draws_and_a_drawing_that_fails_leaves_the_last_one(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert drawn(instance, monkeypatch, ["first", ValueError("Jane's account")]) == ["first", "first"]
-    printed = capfd.readouterr().err
-    assert "ValueError at" in printed
-    assert "Jane" not in printed
-    assert drawn(instance, monkeypatch, ["second", "third"]) == ["second", "third"]
-
-
-def test_on_athena_the_last_picture_stays_for_an_hour(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(definitions, "uses_athena", lambda _: True)
-    assert drawn(instance, monkeypatch, ["first"]) == ["first", "first"]
-    monkeypatch.setattr(definitions, "_REDRAWN_AFTER", timedelta(0))
-    assert drawn(instance, monkeypatch, ["second", "third"]) == ["second", "third"]
 
 
 def test_one_table_may_be_chosen_and_looked_at_in_full(instance: dg.DagsterInstance) -> None:

@@ -1,13 +1,18 @@
 """Fraud by bank and hour as plots."""
 
 import base64
+import logging
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
+from unittest.mock import Mock
 
+import dagster as dg
 import pytest
 
+from fraud_platform.catalog import definitions
 from fraud_platform.catalog.answer import Answer, QueryEngine
+from fraud_platform.catalog.crawl import Found
 from fraud_platform.catalog.picture import BANKS, fraud_by_bank, pictures
 
 
@@ -94,3 +99,48 @@ def test_only_two_days_are_read(local: bool) -> None:
     fraud_by_bank(engine, date(2026, 3, 1), local=local)
     assert "WHERE dt BETWEEN '2026-02-28' AND '2026-03-01'" in engine.sql
     assert "-- WHERE" not in engine.sql
+
+
+KEY = dg.AssetKey(["glue", "landing_fraudulent_transactions_result"])
+FOUND = Found(KEY.path[-1], "s3://b/", (), 1, 1, 1, 0, 0, (), (), newest=("2026-01-31", "07"))
+
+
+class Crawls:
+    """What the result table shows after crawls that each draw one of these, or fail to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.log = logging.getLogger("crawl")
+        self._patch = monkeypatch
+
+    def show(self, *pictures: str | Exception, athena: bool = False) -> list[Any]:
+        self._patch.setattr(definitions, "fraud_by_bank", Mock(side_effect=pictures))
+        self._patch.setattr(definitions, "engine_of", Mock())
+        self._patch.setattr(definitions, "uses_athena", lambda _: athena)
+        return [self._crawl() for _ in range(2)]
+
+    def _crawl(self) -> Any:
+        found = definitions._picture(self, Mock(), FOUND)  # type: ignore[arg-type]
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(KEY, metadata=found))
+        return found["fraud_by_bank_and_hour"].value if found else None
+
+
+@pytest.fixture
+def crawls(monkeypatch: pytest.MonkeyPatch) -> Crawls:
+    return Crawls(monkeypatch)
+
+
+def test_each_crawl_draws_and_a_drawing_that_fails_leaves_the_last_one(
+    crawls: Crawls, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert crawls.show("first", ValueError("Jane's account")) == ["first", "first"]
+    assert "ValueError at" in caplog.text
+    assert "Jane" not in caplog.text
+    assert crawls.show("second", "third") == ["second", "third"]
+    assert crawls.show("", "") == [None, None]
+
+
+def test_on_athena_the_last_picture_stays_for_an_hour(crawls: Crawls, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert crawls.show("first", athena=True) == ["first", "first"]
+    monkeypatch.setattr(definitions, "_REDRAWN_AFTER", timedelta(0))
+    assert crawls.show("second", "third", athena=True) == ["second", "third"]
