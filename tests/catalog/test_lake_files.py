@@ -57,6 +57,7 @@ def test_old_hours_are_neither_listed_nor_opened_until_a_crawl_has_counted_late_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pending, "LATE_HOURS", 2)
+    assert Compactor.due.__kwdefaults__
     monkeypatch.setitem(Compactor.due.__kwdefaults__, "newest", 2)
     there = [world.put(hour) for hour in range(7)]
     world.crawl()

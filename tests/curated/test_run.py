@@ -13,7 +13,7 @@ from fraud_platform.catalog import pending
 from fraud_platform.catalog.tables import BY_NAME, TableEntry
 from fraud_platform.core.partitioning import CURATED_ROOT, LAKE_ROOT
 from fraud_platform.curated import run as run_module
-from fraud_platform.curated.compaction import Compactor
+from fraud_platform.curated.compaction import Compacted, Compactor
 from fraud_platform.curated.run import Curation
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.topology import Topic
@@ -72,7 +72,7 @@ def test_an_hour_that_cannot_be_built_stops_no_other(world: World, monkeypatch: 
 
     with monkeypatch.context() as patch:
         patch.setattr(world.lake, "part", changed)
-        done = []
+        done = list[Compacted]()
         with pytest.raises(StoreUnavailable, match="The hour 2026-01-01 01 of curated_users, cannot be compacted: The"):
             done.extend(curation(world).due())
     assert [each.key[1] for each in done] == ["00", "02"]
