@@ -1,12 +1,13 @@
 """What Dagster 1.13's `delete_run` leaves behind, and the one look at checks that its API lacks.
 
 Results of checks have no deletion at all; SQLite keeps the tags of a deleted run (it does not follow foreign keys
-unless asked to) and the database file that each run has for itself.
+unless asked to) and the database file that each run has for itself; what a run has printed stays where it is kept.
 """
 
 from pathlib import Path
 
 from dagster import DagsterInstance
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -19,13 +20,15 @@ _FILE_ENDINGS = ("", "-wal", "-shm", "-journal")
 
 
 def check_holders(instance: DagsterInstance) -> set[str]:
-    """The runs that hold the newest result of each check."""
+    """The runs that hold the newest result of each check, and the newest look at it, which may lack one."""
     events = instance.event_log_storage
     if not isinstance(events, SqlEventLogStorage):
         return set()
     newest = select(func.max(_CHECKS.id)).group_by(_CHECKS.asset_key, _CHECKS.check_name)
+    results = newest.where(_CHECKS.execution_status != AssetCheckExecutionRecordStatus.PLANNED.value)
+    holders = select(_CHECKS.run_id).where(_CHECKS.id.in_(newest) | _CHECKS.id.in_(results))
     with events.index_connection() as connection:
-        return set(connection.execute(select(_CHECKS.run_id).where(_CHECKS.id.in_(newest))).scalars())
+        return set(connection.execute(holders).scalars())
 
 
 def delete_run(instance: DagsterInstance, run_id: str) -> None:
@@ -38,7 +41,9 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
     if isinstance(events, SqliteEventLogStorage):
         for ending in _FILE_ENDINGS:
             Path(events.path_for_shard(run_id) + ending).unlink(missing_ok=True)
+        events._initialized_dbs.discard(run_id)  # noqa: SLF001 - else a second question finds a file without tables
     if isinstance(runs, SqlRunStorage):
         with runs.connect() as connection:
             connection.execute(delete(RunTagsTable).where(RunTagsTable.c.run_id == run_id))
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
     runs.delete_run(run_id)

@@ -1,7 +1,6 @@
 """The clean-up as Dagster shows it."""
 
 import dagster as dg
-import pytest
 from dagster import DagsterInstance
 
 from fraud_platform.housekeeping.definitions import clean_history, defs
@@ -24,5 +23,8 @@ def test_what_is_younger_than_the_days_asked_for_stays(instance: DagsterInstance
 
 def test_days_below_one_are_refused(instance: DagsterInstance) -> None:
     config = {"ops": {"delete_old_runs": {"config": {"days": 0}}}}
-    with pytest.raises(dg.DagsterInvalidConfigError, match="days"):
-        clean_history.execute_in_process(instance=instance, run_config=config)
+    runs = {run_chore(instance), run_chore(instance)}
+    refused = clean_history.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+    (event,) = [each for each in refused.all_events if each.is_step_failure]
+    assert "greater than or equal to 1" in str(event.step_failure_data.error)
+    assert runs < run_ids(instance)
