@@ -17,7 +17,7 @@ from fraud_platform.books.reconcile import FULL_AT_MOST, Reconciled, Reconciliat
 from fraud_platform.books.report import HourLine, Report, StageLine
 from fraud_platform.books.rows import Row
 from fraud_platform.books.stored import KafkaRows, MongoRows, SqlRows
-from fraud_platform.books.stores import LakeRows
+from fraud_platform.books.stores import Cut, LakeRows
 from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.refresh import refresh
 from fraud_platform.catalog.tables import TABLES
@@ -85,19 +85,21 @@ def _store(settings: Settings) -> Iterator[MongoBooks]:
 def _reconciled(
     settings: Settings, reader: AvroReader, topics: Collection[Topic], unknown: dict[str, str], full_at_most: int
 ) -> Iterator[Reconciled]:
+    cuts: dict[Topic, tuple[KafkaRows, MongoRows, Cut]] = {}
+    for topic in [each for each in COLLECTIONS if each in topics]:
+        rows, documents = KafkaRows(settings, topic, reader), MongoRows(settings, topic)
+        try:
+            cuts[topic] = (rows, documents, rows.cut())
+        except FraudPlatformError as error:
+            unknown[f"s3/{topic.value}"] = unknown[documents.name] = str(error)
     crawl_error: FraudPlatformError | None = None
     try:  # objects of an hour that no crawl has seen are none to SQL
-        refresh(settings, [table for table in TABLES if table.topic in topics])
+        refresh(settings, [table for table in TABLES if table.topic in cuts])
     except FraudPlatformError as error:
         crawl_error = error
-    for topic in [each for each in COLLECTIONS if each in topics]:
+    for topic, (rows, documents, cut) in cuts.items():
         lake: LakeRows = _lake(settings, topic, crawl_error)
-        documents = MongoRows(settings, topic)
-        try:
-            found = Reconciliation(KafkaRows(settings, topic, reader), lake, documents, full_at_most=full_at_most)
-        except FraudPlatformError as error:
-            unknown[lake.name] = unknown[documents.name] = str(error)
-            continue
+        found = Reconciliation(rows, cut, lake, documents, full_at_most=full_at_most)
         for name, look in ((lake.name, found.lake), (documents.name, found.documents)):
             try:
                 yield look()
@@ -134,6 +136,14 @@ class _Away(LakeRows):
 
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:  # noqa: ARG002
         """See `LakeRows.by_ids`."""
+        self._fail()
+
+    def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:  # noqa: ARG002
+        """See `LakeRows.copied`."""
+        self._fail()
+
+    def copied_by_ids(self, ids: Sequence[str]) -> Iterator[Row]:  # noqa: ARG002
+        """See `LakeRows.copied_by_ids`."""
         self._fail()
 
 

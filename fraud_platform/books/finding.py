@@ -1,5 +1,8 @@
 """What does not balance: one statement per fault, by the check that finds it."""
 
+import hashlib
+import re
+
 import msgspec
 
 OUTCOMES = "every_record_has_one_outcome"
@@ -24,10 +27,21 @@ NEXT = {
 }
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9_:.-]{1,64}")
+
+
+def shown(row_id: str, position: tuple[int, int]) -> str:
+    """An id as it is shown: as it is when it looks like one of ours, else where it lies and a short hash of it."""
+    if _PLAIN.fullmatch(row_id):
+        return row_id
+    mark = hashlib.blake2b(row_id.encode(errors="replace"), digest_size=4).hexdigest()
+    return f"{position[0]}/{position[1]}#{mark}"
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One thing that is off. `subject` is what it is about: a partition, a topic, or a store.
 
-    `id` and `field` name the row and the column in a store; never a value.
+    `id`, as `shown`, and `field` name the row and the column in a store; never a value.
     """
 
     check: str
@@ -36,6 +50,10 @@ class Finding(msgspec.Struct, frozen=True):
     stage: str = ""
     id: str = ""
     field: str = ""
+
+    def in_copy(self) -> "Finding":
+        """The same of the store's curated copy."""
+        return msgspec.structs.replace(self, what=f"{self.what} in the curated copy")
 
     def sentence(self) -> str:
         """For a person, in one line."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from fraud_platform.books.finding import STORES, Finding
+from fraud_platform.books.finding import STORES, Finding, shown
 from fraud_platform.books.rows import Row, differing
 
 Offsets = Mapping[int, int]
@@ -91,6 +91,12 @@ def judge_documents(
     return found
 
 
+def judge_unfound(store: str, row_id: str, position: tuple[int, int], due: Due) -> list[Finding]:
+    """A row that was seen by the way and that its id does not find, as when that is null: no topic has it."""
+    row = Row(row_id, *position, "", {})
+    return [] if due.explains(row, ()) else [_finding(store, row_id, EXTRA, row, ", not found by its id")]
+
+
 def _compare(store: str, row_id: str, newest: Row, there: Row, due: Due) -> list[Finding]:
     if there.position == newest.position:
         return _altered(store, row_id, newest, [there], frozenset())
@@ -99,7 +105,8 @@ def _compare(store: str, row_id: str, newest: Row, there: Row, due: Due) -> list
         return [_finding(store, row_id, OUTDATED, there, where)]
     if due.is_on_its_way(there):
         return []
-    return [Finding(STORES, store, what=f"{ALTERED} (the topic has no such version)", id=row_id, field="kafka_offset")]
+    what = f"{ALTERED} (the topic has no such version)"
+    return [Finding(STORES, store, what=what, id=shown(row_id, there.position), field="kafka_offset")]
 
 
 def _altered(
@@ -109,11 +116,13 @@ def _altered(
     names |= {"id"} if any(each.id != row_id for each in stored) else set()
     names |= {"dt, hr"} if any(each.hour not in ("", row.hour) for each in stored) else set()
     return [
-        Finding(STORES, store, what=f"{ALTERED} ({row.partition}/{row.offset})", id=row_id, field=name)
+        Finding(
+            STORES, store, what=f"{ALTERED} ({row.partition}/{row.offset})", id=shown(row_id, row.position), field=name
+        )
         for name in sorted(names)
     ]
 
 
 def _finding(store: str, row_id: str, kind: str, row: Row, more: str = "") -> Finding:
     where = f"{row.partition}/{row.offset}" + (f" in {row.hour}" if row.hour else "")
-    return Finding(STORES, store, what=f"{kind} ({where}{more})", id=row_id)
+    return Finding(STORES, store, what=f"{kind} ({where}{more})", id=shown(row_id, row.position))

@@ -28,6 +28,8 @@ COMPACTION_AGE = timedelta(days=6)
 NO_HOUR = "dt=9999-99-99/hr=99"
 """Of a timestamp that no calendar has: the lake dead-letters it, MongoDB does not mind."""
 _IDS_AT_ONCE = 500
+_STRANGERS = 10_000
+"""Names of somebody else's documents that are kept to ask for them again."""
 
 
 class KafkaRows(TopicRows):
@@ -95,6 +97,8 @@ class MongoRows(DocumentRows):
         self._settings = settings
         self._target: Target = COLLECTIONS[topic]
         self.name = f"mongodb/{self._target.name}"
+        self._strange: dict[str, Any] = {}
+        """Names that are no text, those of somebody else's documents, by their text."""
 
     def rows(self) -> Iterator[Row]:
         """See `DocumentRows.rows`."""
@@ -105,16 +109,15 @@ class MongoRows(DocumentRows):
         fields, wanted = self._target.id_fields, set(ids)
         for some in _chunks(ids):
             last = [each.split(":", len(fields) - 1)[-1] for each in some]
-            # Names that are no text are those of somebody else's documents.
-            name = {"$convert": {"input": "$_id", "to": "string", "onError": None}}
-            found = self._find(
-                {"$or": [{"$expr": {"$in": [name, {"$literal": list(some)}]}}, {fields[-1]: {"$in": last}}]}
-            )
+            names = [*some, *(self._strange[each] for each in some if each in self._strange)]
+            found = self._find({"$or": [{"_id": {"$in": names}}, {fields[-1]: {"$in": last}}]})
             yield from (row for row in found if row.id in wanted or row.name in wanted)
 
     def _find(self, which: Mapping[str, Any]) -> Iterator[Row]:
-        for each in documents(self._settings, Query(self._target.name, "find", (dict(which),))):
+        for each in documents(self._settings, Query(self._target.name, "find", (dict(which),)), settled=True):
             row_id = self._target.id_of(each)
+            if not isinstance(each["_id"], str) and len(self._strange) < _STRANGERS:
+                self._strange[str(each["_id"])] = each["_id"]
             yield Row(
                 "" if isinstance(row_id, Rejected) else row_id, _number(each.get("kafka_partition")),
                 _number(each.get("kafka_offset")), "", plain_fields(each), str(each["_id"]),
@@ -131,6 +134,7 @@ class SqlRows(LakeRows):
         self._table = LakeTable(topic)
         self._engine = engine
         entry = catalog.table(self._table.name)
+        self.has_copy = catalog.table(self._table.curated) is not None
         columns = entry.columns if entry else ()
         self._is_there = entry is not None and bool(columns)
         nested = {c.name for c in columns if scalar_only and not isinstance(c.type, Scalar)}
@@ -143,21 +147,46 @@ class SqlRows(LakeRows):
 
     def newest(self) -> Iterator[Row]:
         """See `LakeRows.newest`."""
-        return self._select(self._table.view, "")
+        ids = ", ".join(map(quoted, self._table.ids))
+        ranked = (
+            f"SELECT {self._names}, row_number() OVER (PARTITION BY {ids}"  # noqa: S608 - all of it quoted
+            f" ORDER BY kafka_partition DESC, kafka_offset DESC) AS version_number FROM {self._table.name}"
+        )
+        return self._select(f"({ranked}) AS versions", " WHERE version_number = 1")
 
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
         """See `LakeRows.by_ids`."""
-        name = " || ':' || ".join(quoted(each) for each in self._table.ids)
+        return self._of_ids(self._table.name, ids)
+
+    def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:
+        """See `LakeRows.copied`."""
+        return self._select(self._copy, "" if hours is None else _within(hours))
+
+    def copied_by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
+        """See `LakeRows.copied_by_ids`."""
+        return self._of_ids(self._copy, ids)
+
+    @property
+    def _copy(self) -> str:
+        """Both halves of the view; it shows the newest rows only, and the others wait below them."""
+        halves = (f"SELECT {self._names} FROM {name}" for name in (self._table.curated, self._table.pending))  # noqa: S608
+        return f"({' UNION ALL '.join(halves)}) AS every_row"
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(map(quoted, self._columns))
+
+    def _of_ids(self, table: str, ids: Sequence[str]) -> Iterator[Row]:
+        name = " || ':' || ".join(map(quoted, self._table.ids))
         for some in _chunks(ids):
-            texts = ", ".join(_literal(each) for each in some)
-            yield from self._select(self._table.name, f" WHERE ({name}) IN ({texts})")
+            texts = ", ".join(map(_literal, some))
+            yield from self._select(table, f" WHERE ({name}) IN ({texts})")
 
     def _select(self, table: str, where: str) -> Iterator[Row]:
         if not self._is_there:
             return
-        names = ", ".join(quoted(each) for each in self._columns)
         ids = self._table.ids
-        for row in self._engine.ask(f"SELECT {names} FROM {table}{where}").rows:  # noqa: S608 - all of it quoted
+        for row in self._engine.ask(f"SELECT {self._names} FROM {table}{where}").rows:  # noqa: S608 - all of it quoted
             hour = f"dt={row['dt']}/hr={row['hr']}"
             row_id = ":".join(str(row[each] or "") for each in ids)
             fields = plain_fields(row)

@@ -11,7 +11,10 @@ from fraud_platform.topology import Topic
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """The moment of the comparison: what the lake and MongoDB must hold by then."""
+    """The moment of the comparison: what the lake and MongoDB must hold by then.
+
+    It is made before the stores are read, and before a crawl that shows them: what they get later can be excused.
+    """
 
     lake: Due
     documents: Due
@@ -21,6 +24,13 @@ class Cut(msgspec.Struct, frozen=True):
         """Offsets of the topic that are compared."""
         dues = (self.lake, self.documents)
         return max(sum(end - due.begins.get(p, 0) for p, end in due.ends.items()) for due in dues)
+
+    @property
+    def both(self) -> Due:
+        """What both of them hold."""
+        ends = self.documents.ends
+        lower = {p: min(end, ends.get(p, end)) for p, end in self.lake.ends.items()}
+        return msgspec.structs.replace(self.lake, ends=lower)
 
 
 class TopicRows(ABC):
@@ -51,18 +61,28 @@ class LakeRows(ABC):
     name: str
     without: frozenset[str] = frozenset()
     """Fields that the engine cannot give as they are."""
+    has_copy: bool = True
+    """Whether there is a curated copy to compare."""
 
     @abstractmethod
     def rows(self, hours: Collection[str] | None = None) -> Iterator[Row]:
-        """Every row, or those of some hours."""
+        """Every row that was landed, or those of some hours."""
 
     @abstractmethod
     def newest(self) -> Iterator[Row]:
-        """The newest row per id."""
+        """The newest of these rows per id."""
 
     @abstractmethod
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
-        """Every row of these ids."""
+        """Every landed row of these ids."""
+
+    @abstractmethod
+    def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:
+        """As `rows`, from where people's queries find them: the curated files, and what these do not hold yet."""
+
+    @abstractmethod
+    def copied_by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
+        """As `by_ids`, from there."""
 
 
 class DocumentRows(ABC):

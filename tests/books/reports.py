@@ -11,7 +11,8 @@ from tests.books.stores import FakeDocuments, FakeLake, FakeTopic, row
 
 def stores_of(*, lost: bool = False) -> tuple[Reconciled, Reconciled]:
     rows = [row(n) for n in range(10)]
-    found = Reconciliation(FakeTopic(rows), FakeLake(rows[1:] if lost else rows), FakeDocuments(rows))
+    topic = FakeTopic(rows)
+    found = Reconciliation(topic, topic.cut(), FakeLake(rows[1:] if lost else rows), FakeDocuments(rows))
     return found.lake(), found.documents()
 
 

@@ -51,6 +51,8 @@ class FakeLake(LakeRows):
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.all = [copy.deepcopy(row) for row in rows]
+        self.curated: list[Row] | None = None
+        """The copy where it is another one."""
 
     def rows(self, hours: Collection[str] | None = None) -> Iterator[Row]:
         return (row for row in self.all if hours is None or row.hour in hours)
@@ -60,7 +62,14 @@ class FakeLake(LakeRows):
         return iter(found.values())
 
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
-        return (row for row in self.all if row.id in ids)
+        return (row for row in self.all if row.id and row.id in ids)
+
+    def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:
+        copied = self.all if self.curated is None else self.curated
+        return (row for row in copied if hours is None or row.hour in hours)
+
+    def copied_by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
+        return (row for row in self.copied() if row.id and row.id in ids)
 
 
 class FakeDocuments(DocumentRows):

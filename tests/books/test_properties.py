@@ -112,7 +112,8 @@ def test_both_ways_to_compare_name_the_same_rows(made: list[tuple[int, int, bool
     for at in changed:
         documents.all[at] = msgspec.structs.replace(documents.all[at], fields={"n": -1})
     for limit in (1000, 3):
-        found = Reconciliation(FakeTopic(rows), lake, documents, full_at_most=limit)
+        topic = FakeTopic(rows)
+        found = Reconciliation(topic, topic.cut(), lake, documents, full_at_most=limit)
         named = {("lake", finding.id) for finding in found.lake().findings if finding.id}
         named |= {("documents", finding.id) for finding in found.documents().findings}
         assert named == expected

@@ -19,7 +19,7 @@ class Stores:
         self.topic, self.lake, self.documents = FakeTopic(rows), FakeLake(rows), FakeDocuments(rows)
 
     def compare(self, limit: int = ALL) -> tuple[Reconciled, Reconciled]:
-        found = Reconciliation(self.topic, self.lake, self.documents, full_at_most=limit)
+        found = Reconciliation(self.topic, self.topic.cut(), self.lake, self.documents, full_at_most=limit)
         return found.lake(), found.documents()
 
     def said(self, limit: int) -> list[str]:
@@ -88,6 +88,40 @@ def alter_a_document(stores: Stores) -> None:
     stores.documents.all[7] = msgspec.structs.replace(stores.documents.all[7], fields=fields)
 
 
+def add_a_lake_row_from_beyond(stores: Stores) -> None:
+    stores.lake.all.append(msgspec.structs.replace(row(3), id="t-forged", offset=10**9))
+
+
+def add_a_lake_row_without_an_id(stores: Stores) -> None:
+    stores.lake.all.append(msgspec.structs.replace(row(3), id="", offset=20))
+
+
+def add_a_lake_row_of_a_strange_id(stores: Stores) -> None:
+    stores.lake.all.append(msgspec.structs.replace(row(3), id="900 12\n3456", offset=20))
+
+
+def lose_a_curated_row(stores: Stores) -> None:
+    stores.lake.curated = [*stores.lake.all[:7], *stores.lake.all[8:]]
+
+
+def double_a_curated_row(stores: Stores) -> None:
+    stores.lake.curated = [*stores.lake.all, stores.lake.all[7]]
+
+
+def alter_a_curated_row(stores: Stores) -> None:
+    changed = msgspec.structs.replace(stores.lake.all[7], fields={**stores.lake.all[7].fields, "amount": "money:99"})
+    stores.lake.curated = [*stores.lake.all[:7], changed, *stores.lake.all[8:]]
+
+
+def add_a_curated_row(stores: Stores) -> None:
+    stores.lake.curated = [*stores.lake.all, msgspec.structs.replace(row(3), id="t-forged", offset=20)]
+
+
+def lose_a_landed_row_that_is_curated(stores: Stores) -> None:
+    stores.lake.curated = list(stores.lake.all)
+    lose_a_lake_row(stores)
+
+
 def add_a_document(stores: Stores) -> None:
     stores.documents.all.append(Row("t-forged", 1, 3, "", {"amount": "money:1"}, "t-forged"))
 
@@ -128,6 +162,14 @@ DAMAGE: dict[Callable[[Stores], None], list[str]] = {
     double_a_lake_row: ["s3/results t-7: doubled (3/1 in dt=2026-01-01/hr=00, 2 times there)"],
     alter_a_lake_row: ["s3/results t-7: altered (3/1), field amount"],
     add_a_lake_row: ["s3/results t-forged: extra (3/20 in dt=2026-01-01/hr=00)"],
+    add_a_lake_row_from_beyond: ["s3/results t-forged: extra (3/1000000000 in dt=2026-01-01/hr=00)"],
+    add_a_lake_row_without_an_id: ["s3/results 3/20#1271cf25: extra (3/20, not found by its id)"],
+    add_a_lake_row_of_a_strange_id: ["s3/results 3/20#d61c4dd1: extra (3/20 in dt=2026-01-01/hr=00)"],
+    lose_a_curated_row: ["s3/results t-7: missing (3/1 in dt=2026-01-01/hr=00) in the curated copy"],
+    double_a_curated_row: ["s3/results t-7: doubled (3/1 in dt=2026-01-01/hr=00, 2 times there) in the curated copy"],
+    alter_a_curated_row: ["s3/results t-7: altered (3/1) in the curated copy, field amount"],
+    add_a_curated_row: ["s3/results t-forged: extra (3/20 in dt=2026-01-01/hr=00) in the curated copy"],
+    lose_a_landed_row_that_is_curated: ["s3/results t-7: missing (3/1 in dt=2026-01-01/hr=00)"],
     rename_a_lake_row: [
         "s3/results t-7: missing (3/1 in dt=2026-01-01/hr=00)",
         "s3/results t-other: extra (3/1 in dt=2026-01-01/hr=00)",

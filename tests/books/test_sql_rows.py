@@ -73,10 +73,27 @@ def test_hours_are_partitions_so_that_others_are_not_read(hours: list[str] | Non
     assert sql.partition("landing_fraudulent_transactions_result")[2] == where
 
 
-def test_the_newest_rows_come_from_the_view() -> None:
+def test_the_newest_rows_are_those_of_what_was_landed() -> None:
     engine = Engine()
     first(rows(Topic.USERS, engine).newest())
-    assert engine.asked[0].endswith(" FROM raw_users")
+    assert engine.asked[0].endswith(
+        ' row_number() OVER (PARTITION BY "id" ORDER BY kafka_partition DESC, kafka_offset DESC) AS version_number'
+        " FROM landing_users) AS versions WHERE version_number = 1"
+    )
+
+
+def test_the_copy_is_what_the_view_is_made_of() -> None:
+    engine = Engine()
+    found = rows(Topic.USERS, engine)
+    first(found.copied(["dt=2026-01-01/hr=07"]))
+    first(found.copied_by_ids(["u-1"]))
+    names = 'SELECT "transaction_id", "stage", "hits", "kafka_partition", "kafka_offset", "dt", "hr" FROM'
+    every = f"{names} ({names} curated_users UNION ALL {names} pending_users) AS every_row WHERE"
+    assert engine.asked == [f"{every} (dt = '2026-01-01' AND hr IN ('07'))", f"{every} (\"id\") IN ('u-1')"]
+
+
+def test_a_table_that_no_compaction_knows_has_no_copy_to_compare() -> None:
+    assert not rows(Topic.USERS, Engine()).has_copy
 
 
 def test_ids_are_quoted_and_made_as_mongodb_s() -> None:
