@@ -12,6 +12,7 @@ from fraud_platform.documents.collections import COLLECTIONS
 from fraud_platform.errors import Defect, FraudPlatformError
 from fraud_platform.orchestration import tags
 from fraud_platform.orchestration.outputs import topic_key
+from fraud_platform.orchestration.runs import IN_PROGRESS
 from fraud_platform.settings import Settings, load
 from fraud_platform.topology import Topic
 
@@ -132,12 +133,20 @@ books = dg.define_asset_job(
     tags={tags.BATCH: "books"},
 )
 
-balance_books = dg.ScheduleDefinition(
+
+@dg.schedule(
     name="balance_books",
     job=books,
     cron_schedule=HOURLY,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Checks each hour that every record is accounted for and the stores hold what the topics hold.",
 )
+def balance_books(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """A look at large stores may take longer than an hour, and two at once take longer still."""
+    lasting = dg.RunsFilter(job_name=books.name, statuses=list(IN_PROGRESS))
+    if context.instance.get_runs_count(lasting):
+        return dg.SkipReason("The last look at the books has not ended yet.")
+    return dg.RunRequest()
+
 
 defs = dg.Definitions(asset_checks=[check_books], jobs=[books], schedules=[balance_books])

@@ -162,5 +162,13 @@ def test_the_books_are_balanced_each_hour() -> None:
     assert balance_books.job_name == "books"
 
 
+def test_an_hour_is_skipped_while_the_last_look_goes_on() -> None:
+    job = dg.Definitions(asset_checks=[check_books], jobs=[books]).resolve_job_def("books")
+    with dg.instance_for_test() as instance, dg.build_schedule_context(instance) as context:
+        assert isinstance(balance_books(context), dg.RunRequest)
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        assert "not ended" in (balance_books(context).skip_message or "")
+
+
 def test_each_check_says_what_it_means() -> None:
     assert all(len(spec.description or "") > 40 for spec in definitions.check_books.check_specs)
