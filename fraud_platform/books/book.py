@@ -72,8 +72,12 @@ class Book:
             BrokerUnavailable: Kafka does not answer; what was stored stays.
             StoreUnavailable: the store does not.
         """
-        bounds = self._flow.bounds(Topic.LEDGER)
-        found = [self._page(partition, *bounds[partition]) for partition in sorted(bounds)]
+        bounds = self._flow.bounds([Topic.LEDGER])[Topic.LEDGER]
+        notes = self.store.get([self._page_note(partition) for partition in bounds])
+        found = []
+        for partition, (begin, end) in sorted(bounds.items()):
+            page = read(notes.get(self._page_note(partition)), Page) or Page(partition, begin, begin)
+            found.append(self._brought_up(page, begin, end))
         return Look(tuple(page for page, _ in found), sum(new for _, new in found))
 
     def faulty(self, look: Look) -> list[Leaf]:
@@ -89,30 +93,28 @@ class Book:
         """The id of a note about this ledger."""
         return "/".join((self._ledger, *name))
 
-    def _page(self, partition: int, begin: int, end: int) -> tuple[Page, int]:
-        name = self.note("page", str(partition))
-        page = _read(self.store.get([name]).get(name), Page) or Page(partition, begin, begin)
-        if begin > page.upto:
-            tally = self._tally(page)
-            tally.lost(begin)
-            page = self._keep(tally)
-        lines = self._flow.ledger({partition: page.upto}, {partition: end}) if page.upto < end else iter(())
-        new = 0
+    def _brought_up(self, page: Page, begin: int, end: int) -> tuple[Page, int]:
+        """The page with all that is new in `[begin, end)`, and how many entries that were."""
+        partition, new = page.partition, 0
+        if page.upto < begin == end:
+            page = self._keep(self._tally(page, begin))
+        starts = {partition: max(begin, page.upto)}
+        lines = self._flow.ledger(starts, {partition: end}) if page.upto < end else iter(())
         while page.upto < end:
             some = list(islice(lines, self._checkpoint))
-            tally = self._tally(page)
+            tally = self._tally(page, begin)
             tally.add(some)
             if len(some) < self._checkpoint:
                 tally.skip_to(end)  # transaction markers alone are left
             page, new = self._keep(tally), new + len(some)
         return page, new
 
-    def _tally(self, page: Page) -> Tally:
+    def _tally(self, page: Page, begin: int) -> Tally:
         def load(hour: str) -> Leaf | None:
             name = self._leaf_note(page.partition, hour)
-            return _read(self.store.get([name]).get(name), Leaf)
+            return read(self.store.get([name]).get(name), Leaf)
 
-        return Tally(page, load)
+        return Tally(page, load, begin=begin)
 
     def _keep(self, tally: Tally) -> Page:
         page, leaves = tally.finish()
@@ -121,16 +123,18 @@ class Book:
             for leaf in leaves
         ]
         self.store.put(notes)  # first: a page never claims what its leaves do not hold
-        name = self.note("page", str(page.partition))
-        self.store.put([Saved(name, (page.partition, page.upto), msgspec.to_builtins(page))])
+        self.store.put([Saved(self._page_note(page.partition), (page.partition, page.upto), msgspec.to_builtins(page))])
         return page
+
+    def _page_note(self, partition: int) -> str:
+        return self.note("page", str(partition))
 
     def _leaf_note(self, partition: int, hour: str) -> str:
         return self.note("hour", str(partition), hour)
 
     def _leaves(self, wanted: Iterator[tuple[int, str]]) -> list[Leaf]:
         names = [self._leaf_note(partition, hour) for partition, hour in wanted]
-        found = (_read(content, Leaf) for content in self.store.get(names).values())
+        found = (read(content, Leaf) for content in self.store.get(names).values())
         return sorted((leaf for leaf in found if leaf is not None), key=lambda leaf: (leaf.hour, leaf.partition))
 
 
@@ -145,7 +149,7 @@ def stages_in_order() -> list[str]:
     return [stage.name for stage in STAGES.values() if stage.consumes]
 
 
-def _read(content: Mapping[str, Any] | None, kind: type[Kind]) -> Kind | None:
+def read(content: Mapping[str, Any] | None, kind: type[Kind]) -> Kind | None:
     """The note behind its content; one that another version of the platform wrote counts as none."""
     if content is None:
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from fraud_platform.books.balance import (
     offsets_off,
     reader_stage,
 )
-from fraud_platform.books.book import Book, Look, stages_in_order
+from fraud_platform.books.book import Book, Look, read, stages_in_order
 from fraud_platform.books.finding import OUTCOMES, RANGES, Finding
 from fraud_platform.books.page import BALANCE_KINDS, Chain, Leaf
 from fraud_platform.books.sources import Flow, Saved
@@ -63,6 +64,7 @@ class Conservation:
         self._flow = flow
         self._pause = pause
         self._counted_at_most = counted
+        self._notes: Mapping[str, Mapping[str, Any]] = {}
 
     def check(self) -> Conserved:
         """Look until all balances, or until a difference is believed.
@@ -74,6 +76,7 @@ class Conservation:
         new = 0
         for attempt in count(1):
             before = self._book.look()
+            self._notes = self._book.store.get(self._names())
             committed = {name: self._flow.committed(STAGES[name]) for name in stages_in_order()}
             measured, lag = self._crossings(before)
             after = self._book.look()
@@ -86,30 +89,34 @@ class Conservation:
                 break
             self._pause()
         self._remember(found, after)
-        ledger = ledger_findings(self._book.faulty(after), self._settled())
+        settled = {int(partition): upto for partition, upto in self._notes.get(self._settled, {}).items()}
+        ledger = ledger_findings(self._book.faulty(after), settled)
         return Conserved(after, tuple(found), lag, (*ledger, *off), new)
 
     def settle(self, found: Conserved) -> None:
         """Take faults of the ledger and differences between stages, as they are in `found`, as known from now on."""
         upto = {str(page.partition): page.upto for page in found.look.pages}
-        notes = [Saved(self._book.note("settled"), (0, found.look.version), upto)]
+        notes = [Saved(self._settled, (0, found.look.version), upto)]
         for each in found.crossings:
             if each.finding() is not None:
                 times = self._opening(each.topic, each.reader).settled + 1
                 notes.append(self._opened(each, each.difference, times, found.look))
         self._book.store.put(notes)
 
-    def _settled(self) -> Mapping[int, int]:
-        """Ledger offsets per partition below which faults are settled."""
-        name = self._book.note("settled")
-        return {int(partition): upto for partition, upto in self._book.store.get([name]).get(name, {}).items()}
+    @property
+    def _settled(self) -> str:
+        """The note of ledger offsets per partition below which faults are settled."""
+        return self._book.note("settled")
+
+    def _names(self) -> list[str]:
+        """All notes that a look needs."""
+        pairs = [name for pair in crossings() for name in (self._opening_note(*pair), self._counted_note(pair[0]))]
+        return [self._settled, *dict.fromkeys(pairs)]
 
     def _crossings(self, look: Look) -> tuple[list[Crossing], dict[tuple[str, str], int]]:
         found: list[Crossing] = []
         lag: dict[tuple[str, str], int] = {}
-        bounds: dict[Topic, dict[int, tuple[int, int]]] = {
-            topic: self._flow.bounds(topic) for topic in Topic if topic is not Topic.LEDGER
-        }
+        bounds = self._flow.bounds([topic for topic in Topic if topic is not Topic.LEDGER])
         for topic, reader in crossings():
             stage = reader_stage(reader)
             if stage is None:
@@ -140,9 +147,8 @@ class Conservation:
 
     def _delivery(self, look: Look, topic: Topic, bounds: Mapping[int, tuple[int, int]]) -> Crossing:
         """Count what is new in a topic that no stage reads."""
-        name = self._book.note("counted", topic.value)
-        stored = self._book.store.get([name]).get(name)
-        known = {c.partition: c for c in (msgspec.convert(dict(stored), _Counted).chains if stored else [])}
+        name = self._counted_note(topic)
+        known = {c.partition: c for c in (read(self._notes.get(name), _Counted) or _Counted()).chains}
         for partition, (begin, _) in bounds.items():
             chain = known.setdefault(partition, Chain(DELIVERY, topic.value, partition, begin, begin))
             if begin > chain.end:  # records were gone before they were counted
@@ -174,13 +180,17 @@ class Conservation:
         self._book.store.put(notes)
 
     def _opening(self, topic: Topic, reader: str) -> "_Opening":
-        name = self._book.note("opening", topic.value, reader)
-        stored = self._book.store.get([name]).get(name)
-        return msgspec.convert(dict(stored), _Opening) if stored else _Opening()
+        return read(self._notes.get(self._opening_note(topic, reader)), _Opening) or _Opening()
 
     def _opened(self, crossing: Crossing, allowed: Span, settled: int, look: Look) -> Saved:
-        name = self._book.note("opening", crossing.topic.value, crossing.reader)
+        name = self._opening_note(crossing.topic, crossing.reader)
         return Saved(name, (settled, look.version), msgspec.to_builtins(_Opening(allowed, settled)))
+
+    def _opening_note(self, topic: Topic, reader: str) -> str:
+        return self._book.note("opening", topic.value, reader)
+
+    def _counted_note(self, topic: Topic) -> str:
+        return self._book.note("counted", topic.value)
 
 
 def ledger_findings(leaves: Sequence[Leaf], settled: Mapping[int, int] = MappingProxyType({})) -> list[Finding]:
@@ -191,6 +201,6 @@ def ledger_findings(leaves: Sequence[Leaf], settled: Mapping[int, int] = Mapping
         for fault in (each for each in leaf.faults if each.ledger_offset >= known):
             check = OUTCOMES if fault.kind in BALANCE_KINDS else RANGES
             found.append(Finding(check, "ledger", what=fault.sentence()))
-        if leaf.more_faults and leaf.upto > known:
+        if leaf.more_faults and leaf.last_fault >= known:
             found.append(Finding(RANGES, "ledger", what=f"{leaf.more_faults:,} more faults in the hour {leaf.hour}"))
     return found

@@ -1,7 +1,7 @@
 """Kafka as the books see it: topics, groups and the ledger of the platform that the settings name."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -30,10 +30,13 @@ class KafkaFlow(Flow):
         (found,) = ids_of(self._settings, [Topic.LEDGER], "the ledger").values()
         return found
 
-    def bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
+    def bounds(self, topics: Collection[Topic]) -> dict[Topic, dict[int, tuple[int, int]]]:
         """See `Flow.bounds`."""
-        begins, ends = begin_offsets(self._settings, [topic]), end_offsets(self._settings, [topic])
-        return {partition: (begin, max(begin, ends[topic, partition])) for (_, partition), begin in begins.items()}
+        begins, ends = begin_offsets(self._settings, topics), end_offsets(self._settings, topics)
+        found: dict[Topic, dict[int, tuple[int, int]]] = {topic: {} for topic in topics}
+        for (topic, partition), begin in begins.items():
+            found[topic][partition] = (begin, max(begin, ends[topic, partition]))
+        return found
 
     def ledger(self, starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Line]:
         """See `Flow.ledger`."""

@@ -119,6 +119,7 @@ class Leaf(msgspec.Struct):
     """What the entries of one hour (UTC, of their commit) in one ledger partition add up to.
 
     `upto` = ledger offset before which every entry of the hour is counted; `late` of them came after the seal.
+    `last_fault` = ledger offset of the last of `more_faults`.
     """
 
     hour: str
@@ -129,6 +130,7 @@ class Leaf(msgspec.Struct):
     stages: dict[str, Totals] = {}
     faults: list[Fault] = []
     more_faults: int = 0
+    last_fault: int = 0
 
 
 class Page(msgspec.Struct):

@@ -1,7 +1,7 @@
 """What the books ask of the outside: Kafka as a bystander sees it, and a place for their sums."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,8 +24,8 @@ class Flow(ABC):
         """Kafka's own id of the ledger topic: a topic made anew has another."""
 
     @abstractmethod
-    def bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
-        """First offset and last stable offset (exclusive) of each partition now."""
+    def bounds(self, topics: Collection[Topic]) -> dict[Topic, dict[int, tuple[int, int]]]:
+        """First offset and last stable offset (exclusive) of each partition of these topics now."""
 
     @abstractmethod
     def ledger(self, starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Line]:

@@ -32,38 +32,43 @@ from fraud_platform.topology import STAGES, Topic
 
 
 class Tally:
-    """Counts lines of one ledger partition into its page and leaves; `load` finds an hour's stored leaf."""
+    """Counts lines of one ledger partition into its page and leaves; `load` finds an hour's stored leaf.
 
-    def __init__(self, page: Page, load: Callable[[str], Leaf | None]) -> None:
+    The topic begins at `begin`; what lay between the page's end and that is lost, which the first new line tells of,
+    since the page's own hours may be long over.
+    """
+
+    def __init__(self, page: Page, load: Callable[[str], Leaf | None], *, begin: int = 0) -> None:
         self.page = page
         self.leaves: dict[str, Leaf] = {}
         """The leaves that changed, by hour."""
         self._load = load
+        self._begin = begin
         self._chains = {chain.place: chain for chain in page.chains}
 
     def add(self, lines: Iterable[Line]) -> None:
         """Count lines in; those that are counted already change nothing."""
         for line in lines:
             if line.offset >= self.page.upto:
-                self._add(line)
+                self._add(line, self._lost())
                 self.page.upto = line.offset + 1
 
     def skip_to(self, offset: int) -> None:
         """All before `offset` is read; what lies there are markers."""
-        self.page.upto = max(self.page.upto, offset)
+        if not self._lost():
+            self.page.upto = max(self.page.upto, offset)
 
-    def lost(self, begin: int) -> None:
-        """The topic begins at `begin` now, and what lay between was never read."""
-        if begin > self.page.upto:
-            fault = Fault(GONE, self.page.partition, self.page.upto, start=self.page.upto, end=begin)
-            leaf = self._leaf(self.page.newest)
-            self._blame(leaf, [fault])
-            leaf.upto = max(leaf.upto, self.page.upto + 1)
-            self.page.upto = begin
+    def _lost(self) -> list[Fault]:
+        upto = self.page.upto
+        return [Fault(GONE, self.page.partition, upto, start=upto, end=self._begin)] if upto < self._begin else []
 
     def finish(self) -> tuple[Page, list[Leaf]]:
         """The page and the leaves to store, leaves first; hours that are over are sealed."""
         page = self.page
+        if lost := self._lost():  # no line came that could tell of it
+            leaf = self._leaf(page.newest)
+            self._blame(leaf, lost if leaf.upto < self._begin else [])
+            page.upto = self._begin
         for hour in page.open:
             if page.newest >= datetime.fromisoformat(hour) + timedelta(hours=1) + SEALED_AFTER:
                 leaf = self._leaf_of(hour)
@@ -75,12 +80,12 @@ class Tally:
             leaf.upto = max(leaf.upto, page.upto)
         return page, list(self.leaves.values())
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: Line, lost: list[Fault]) -> None:
         entry = line.entry
         at = line.at if entry is None else min(entry.committed_at, line.at + CLOCKS)
         leaf = self._leaf(at)
         is_new = line.offset >= leaf.upto
-        faults = list(self._faults(line, entry))
+        faults = [*lost, *self._faults(line, entry)]
         self.page.newest = max(self.page.newest, at)
         if entry is not None:
             self._count(self.page.stages, entry)
@@ -141,6 +146,7 @@ class Tally:
                 leaf.faults.append(fault)
             else:
                 leaf.more_faults += 1
+                leaf.last_fault = fault.ledger_offset
 
     def _note_faulty(self, hour: str) -> None:
         if hour not in self.page.faulty:

@@ -1,6 +1,6 @@
 """A platform in memory: topics with markers, groups, a ledger; and the store of the books."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,9 +19,11 @@ class FakeStore(BookStore):
     def __init__(self) -> None:
         self.notes: dict[str, Saved] = {}
         self.asked = 0
+        self.questions = 0
 
     def get(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         self.asked += len(ids)
+        self.questions += 1
         return {name: self.notes[name].content for name in ids if name in self.notes}
 
     def put(self, notes: Sequence[Saved]) -> None:
@@ -47,6 +49,7 @@ class FakeFlow(Flow):
         self.read_lines = 0
         self.counted = 0
         self.open_for = 0
+        self.questions = 0
 
     # What the platform does
 
@@ -88,7 +91,11 @@ class FakeFlow(Flow):
     def ledger_id(self) -> str:
         return self.name
 
-    def bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
+    def bounds(self, topics: Collection[Topic]) -> dict[Topic, dict[int, tuple[int, int]]]:
+        self.questions += 1
+        return {topic: self._bounds(topic) for topic in topics}
+
+    def _bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
         if topic is Topic.LEDGER:
             return {number: (self.ledger_begins[number], len(lines)) for number, lines in self.lines.items()}
         return {0: (self.begins.get(topic, 0), len(self.topics[topic]))}

@@ -7,8 +7,9 @@ import pytest
 
 from fraud_platform.books.balance import DELIVERY, Span
 from fraud_platform.books.book import Book
-from fraud_platform.books.conserve import Conservation, Conserved
+from fraud_platform.books.conserve import Conservation, Conserved, ledger_findings
 from fraud_platform.books.finding import FLOW, OFFSETS, OUTCOMES, RANGES
+from fraud_platform.books.page import Leaf
 from fraud_platform.core.ledger import InputRange
 from fraud_platform.topology import Topic
 from tests.books.fakes import FakeFlow, FakeStore, whole_flow
@@ -351,6 +352,30 @@ def test_settled_faults_of_the_ledger_are_told_no_more_but_later_ones_are() -> N
     ((name, sentence),) = said(check(flow, store))
     assert name == RANGES
     assert "[90, 120)" in sentence
+
+
+def test_settled_faults_that_are_only_counted_stay_settled_while_their_hour_goes_on() -> None:
+    leaf = Leaf("2026-01-01T00:00:00+00:00", 0, upto=90, more_faults=3, last_fault=40)
+    assert len(ledger_findings([leaf], {0: 40})) == 1
+    assert ledger_findings([leaf], {0: 41}) == []
+
+
+def test_a_look_asks_for_all_topics_and_all_notes_at_once() -> None:
+    flow, store = whole_flow(), FakeStore()
+    check(flow, store)
+    flow.questions = store.questions = 0
+    check(flow, store)
+    assert (flow.questions, store.questions) == (3, 4)
+
+
+def test_notes_of_another_version_of_the_platform_count_as_none() -> None:
+    flow, store = whole_flow(), FakeStore()
+    check(flow, store)
+    strange = {name: msgspec.structs.replace(note, content={"chains": 1, "allowed": 2})
+               for name, note in store.notes.items() if "/counted/" in name or "/opening/" in name}  # fmt: skip
+    assert strange
+    store.notes |= strange
+    assert said(check(flow, store)) == []
 
 
 def test_settling_balanced_books_changes_nothing() -> None:

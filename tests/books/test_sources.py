@@ -87,7 +87,7 @@ def test_the_ledger_comes_as_lines_without_prefix_and_what_is_none_as_nothing(
     mine = entry(topic=platform_settings.naming.topic(Topic.FRAUDULENT), end=3)
     send_pairs(platform_settings, Topic.LEDGER, [("projection", encode(mine.to_avro())), ("projection", b"rubbish")])
     flow = KafkaFlow(platform_settings, reader)
-    bounds = flow.bounds(Topic.LEDGER)
+    bounds = flow.bounds([Topic.LEDGER])[Topic.LEDGER]
     (filled,) = [number for number, (_, end) in bounds.items() if end]
     first, second = flow.ledger({filled: 0}, {filled: 2})
     assert first.entry == entry(end=3)

@@ -1,12 +1,12 @@
 """Sums of the ledger: what is a fault, and that counting twice counts once."""
 
 import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
-from fraud_platform.books.page import MAX_FAULTS, Leaf, Line, Page, sums
+from fraud_platform.books.page import GONE, MAX_FAULTS, Leaf, Line, Page, sums
 from fraud_platform.books.tally import Tally
 from fraud_platform.core.ledger import Entry, InputRange
 from tests.books.entries import START, entry, lines
@@ -161,19 +161,30 @@ def test_a_clock_that_is_years_ahead_seals_nothing() -> None:
 def test_ledger_records_that_were_gone_before_they_were_read_are_told() -> None:
     shelf = Shelf()
     page, _ = counted(*lines(entry(end=1)), shelf=shelf)
-    tally = Tally(page, shelf.load)
-    tally.lost(40)
-    page = shelf.keep(tally)
+    page = shelf.keep(Tally(page, shelf.load, begin=40))
     assert page.upto == 40
     assert [f.sentence() for f in shelf[START.isoformat()].faults] == [
         "ledger records [1, 40) were gone before they were read (ledger/0 at 1)"
     ]
 
 
+def test_lost_ledger_records_are_told_at_the_time_of_the_first_that_is_left() -> None:
+    """The hours before may be so old that no fault of theirs counts."""
+    shelf = Shelf()
+    page, _ = counted(*lines(entry(end=1)), shelf=shelf)
+    tally = Tally(page, shelf.load, begin=40)
+    tally.add(lines(entry(start=1, end=2, minutes=40 * 1440), at=40))
+    page = shelf.keep(tally)
+    (hour,) = page.faulty
+    assert datetime.fromisoformat(hour) == START + timedelta(days=40)
+    assert [(f.kind, f.start, f.end) for f in shelf[hour].faults] == [(GONE, 1, 40)]
+    assert page.upto == 41
+
+
 def test_faults_are_counted_beyond_those_that_are_kept() -> None:
     _, shelf = counted(*lines(*(entry(start=10 * n, end=10 * n + 1) for n in range(MAX_FAULTS + 8))))
     leaf = shelf[START.isoformat()]
-    assert (len(leaf.faults), leaf.more_faults) == (MAX_FAULTS, 7)
+    assert (len(leaf.faults), leaf.more_faults, leaf.last_fault) == (MAX_FAULTS, 7, 2 * (MAX_FAULTS + 7))
 
 
 def test_faults_count_for_as_long_as_the_ledger_can_show_them() -> None:
