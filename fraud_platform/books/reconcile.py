@@ -6,7 +6,8 @@ the curated copy, is compared with what was landed in the same way.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +15,7 @@ from fraud_platform.books.finding import STORES, Finding
 from fraud_platform.books.judge import Due, judge_documents, judge_lake, judge_unfound
 from fraud_platform.books.rows import BUCKETS, Row, bucket
 from fraud_platform.books.stores import Cut, DocumentRows, LakeRows, TopicRows
-from fraud_platform.books.suspects import Suspects, groups_off
+from fraud_platform.books.suspects import Part, Suspects, groups_off
 from fraud_platform.topology import DOCUMENTS, LAKE
 
 FULL_AT_MOST = 200_000
@@ -27,7 +28,7 @@ Positions = Collection[tuple[int, int]]
 Versions = dict[str, list[Row]]
 """Rows by id."""
 Judge = Callable[[str, list[Row], list[Row], Due], list[Finding]]
-Part = TypeVar("Part", bound=Collection[Any])
+Some = TypeVar("Some")
 
 
 class Reconciled(msgspec.Struct, frozen=True):
@@ -60,11 +61,11 @@ class Reconciliation:
 
         def search(dead: Positions) -> _Found:
             look = self._suspects(due, without=lake.without, dead=dead)
-            hours = None if self._is_small else self._hours(look.hours(lake.rows()))
-            found = _search(hours, lambda some: look.of_all_rows(lake.rows, some))
+            rows = None if self._is_small else look.hours(lake.rows())
+            found = _search(self._hour_parts(rows), lambda some: look.of_all_rows(lake.rows, some))
             if due.compacted_before:  # of old versions the newest alone must be in the topic
                 found = found.with_more(_search(self._group_parts(), lambda some: look.of_newest(lake.newest, some)))
-            how = self._how(sum(map(len, hours or ())), "hours")
+            how = self._how(len(rows or ()), "hours")
             return msgspec.structs.replace(found, how=how, seen=look.seen)
 
         found, dead = self._believed(LAKE.name, search)
@@ -89,8 +90,8 @@ class Reconciliation:
         lake = self._lake
         due = Due(begins={}, ends=self._cut.lake.ends)
         look = Suspects(lake.rows, self._topic.tops, due, without=lake.without)
-        hours = None if self._is_small else self._hours(look.hours(lake.copied()))
-        found = _search(hours, lambda some: look.of_all_rows(lake.copied, some))
+        rows = None if self._is_small else look.hours(lake.copied())
+        found = _search(self._hour_parts(rows), lambda some: look.of_all_rows(lake.copied, some))
         own = msgspec.structs.replace(found, ids=[each for each in found.ids if each not in known], seen=look.seen)
 
         def judge(row_id: str, versions: list[Row], stored: list[Row], now: Due) -> list[Finding]:
@@ -154,17 +155,28 @@ class Reconciliation:
     def _how(self, differing: int, what: str) -> str:
         return "by id" if self._is_small else f"by sums; {differing} {what} differ"
 
-    def _hours(self, rows: Mapping[str, int]) -> list[list[str]]:
-        """The hours, newest first, in parts that hold as many rows as are compared at once."""
-        parts: list[list[str]] = []
+    def _hour_parts(self, rows: Mapping[str, int] | None) -> list[Part] | None:
+        """The hours, newest first, in parts that hold as many rows of both sides as are compared at once."""
+        if rows is None:
+            return None
+        parts: list[Part] = []
+        some: list[str] = []
         held = 0
         for hour in sorted(rows, reverse=True):
-            if not parts or held + rows[hour] > 2 * self._limit:
-                parts.append([])
-                held = 0
-            parts[-1].append(hour)
+            if some and held + rows[hour] > 2 * self._limit:
+                parts += self._split(some, held)
+                some, held = [], 0
+            some.append(hour)
             held += rows[hour]
-        return parts
+        return parts + self._split(some, held)
+
+    def _split(self, hours: Sequence[str], rows: int) -> list[Part]:
+        """One part, or as many groups of ids as an hour with too many rows needs."""
+        pieces = min(BUCKETS, -(-rows // (2 * self._limit)))
+        edges = [BUCKETS * number // pieces for number in range(pieces + 1)] if pieces else []
+        if pieces == 1:
+            return [Part(hours)]
+        return [Part(hours, range(start, end)) for start, end in pairwise(edges)]
 
     def _group_parts(self) -> list[list[int]] | None:
         """As `_hours`, the groups of ids in which MongoDB and the lake differ."""
@@ -202,7 +214,7 @@ class _Found(msgspec.Struct, frozen=True):
         return _Found(sorted({*self.ids, *other.ids}), self.parts_left + other.parts_left)
 
 
-def _search(parts: Sequence[Part] | None, look: Callable[[Part | None], set[str]]) -> _Found:
+def _search(parts: Sequence[Some] | None, look: Callable[[Some | None], set[str]]) -> _Found:
     """Look at all at once, or part by part until enough is found."""
     if parts is None:
         return _Found(sorted(look(None)), 0)

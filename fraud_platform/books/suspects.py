@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import Generic
 
+import msgspec
+
 from fraud_platform.books.judge import Due, Offsets
 from fraud_platform.books.rows import Key, Row, Sums, bucket, fingerprint
 
@@ -11,6 +13,17 @@ Hours = Collection[str] | None
 Groups = Collection[int] | None
 """None = all."""
 Position = tuple[int, int]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Rows of some hours, and of some groups of ids where an hour alone has too many."""
+
+    hours: Hours = None
+    groups: range | None = None
+
+    def holds(self, row: Row) -> bool:
+        """Whether the row is one of them."""
+        return (self.hours is None or row.hour in self.hours) and (self.groups is None or bucket(row.id) in self.groups)
 
 
 class _Behind(Generic[Key]):
@@ -71,15 +84,17 @@ class Suspects:
                 rows[row.hour] += 1
         return {hour: max(1, rows[hour]) for hour in sums.keys() | behind.impossible(self._tops)}
 
-    def of_all_rows(self, stored: Callable[[Hours], Iterator[Row]], hours: Hours) -> set[str]:
-        """Ids of a store that keeps every row, in these hours."""
-        due = self._due
+    def of_all_rows(self, stored: Callable[[Hours], Iterator[Row]], part: "Part | None") -> set[str]:
+        """Ids of a store that keeps every row, in this part of it."""
+        due, part = self._due, part or Part()
         sums: Sums[str] = Sums()
-        for row in self._expected(hours):
-            if not due.is_old(row) and (hours is None or row.hour in hours):
+        for row in self._expected(part.hours):
+            if not due.is_old(row) and part.holds(row):
                 sums.add(row.id, self._placed(row))
         behind: _Behind[str] = _Behind(due)
-        for row in stored(hours):
+        for row in stored(part.hours):
+            if not part.holds(row):
+                continue
             if not behind.takes(row.id, row) and not due.explains(row, ()) and not due.is_old(row):
                 if row.id not in sums:
                     self.seen[row.id] = row.position

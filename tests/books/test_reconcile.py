@@ -8,6 +8,7 @@ import pytest
 from fraud_platform.books import reconcile
 from fraud_platform.books.reconcile import Reconciled, Reconciliation
 from fraud_platform.books.rows import Row
+from fraud_platform.books.suspects import Part, Suspects
 from tests.books.stores import HOUR, NEXT, OLD, FakeDocuments, FakeLake, FakeTopic, index, later_version, row
 
 ALL, SUMS = 1000, 20
@@ -296,7 +297,7 @@ def test_of_far_too_many_differences_not_every_part_is_searched(
     monkeypatch.setattr(reconcile, "EXAMINED", 10)
     monkeypatch.setattr(reconcile, "ENOUGH", 20)
     stores.lake.all.clear()
-    assert stores.compare(SUMS)[0].findings[-1].what == "at least 31 more ids differ"
+    assert stores.compare(SUMS)[0].findings[-1].what == "at least 11 more ids differ"
 
 
 @modes
@@ -328,6 +329,22 @@ def test_large_topics_that_balance_are_read_twice_and_no_id_is_kept(stores: Stor
     stores.topic.passes = 0
     stores.compare(ALL)
     assert stores.topic.passes == 2
+
+
+def test_an_hour_of_very_many_rows_is_compared_in_groups_of_ids(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_a_lake_row(stores)
+    parts: list[Part | None] = []
+    whole = Suspects.of_all_rows
+    monkeypatch.setattr(
+        Suspects, "of_all_rows", lambda self, stored, part: parts.append(part) or whole(self, stored, part)
+    )
+    assert stores.said(SUMS) == DAMAGE[lose_a_lake_row]
+    (differs,) = [each for each in stores.topic.all if each.id == "t-7"]
+    assert {tuple(part.hours) for part in parts} == {(HOUR,)}
+    assert len([part for part in parts if part.holds(differs)]) == 1
+    assert len(parts) == 3, "59 and 60 rows on both sides, 40 at a time"
 
 
 def test_fields_that_an_engine_cannot_give_are_left_out(stores: Stores) -> None:
