@@ -8,12 +8,14 @@ from typing import Never
 from fraud_platform.adapters.avro import AvroReader
 from fraud_platform.adapters.mongo_books import MongoBooks
 from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.adapters.topic_identity import ids_of
 from fraud_platform.books.book import Book, newest_hours, stages_in_order
 from fraud_platform.books.conserve import Conservation, Conserved
 from fraud_platform.books.finding import Finding
 from fraud_platform.books.kafka_flow import KafkaFlow
 from fraud_platform.books.page import Totals, sums
 from fraud_platform.books.reconcile import FULL_AT_MOST, Reconciled, Reconciliation
+from fraud_platform.books.refused import Position, remembered
 from fraud_platform.books.report import HourLine, Report, StageLine
 from fraud_platform.books.rows import Row
 from fraud_platform.books.stored import KafkaRows, MongoRows, SqlRows
@@ -22,7 +24,7 @@ from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.refresh import refresh
 from fraud_platform.catalog.tables import TABLES
 from fraud_platform.documents.collections import COLLECTIONS
-from fraud_platform.errors import FraudPlatformError
+from fraud_platform.errors import FraudPlatformError, StoreUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES, Topic
 
@@ -87,7 +89,7 @@ def _reconciled(
 ) -> Iterator[Reconciled]:
     cuts: dict[Topic, tuple[KafkaRows, MongoRows, Cut]] = {}
     for topic in [each for each in COLLECTIONS if each in topics]:
-        rows, documents = KafkaRows(settings, topic, reader), MongoRows(settings, topic)
+        rows, documents = KafkaRows(settings, topic, reader, _memory(settings, topic)), MongoRows(settings, topic)
         try:
             cuts[topic] = (rows, documents, rows.cut())
         except FraudPlatformError as error:
@@ -105,6 +107,20 @@ def _reconciled(
                 yield look()
             except FraudPlatformError as error:
                 unknown[name] = str(error)
+
+
+def _memory(settings: Settings, topic: Topic) -> Callable[[str, set[Position]], set[Position]]:
+    """Remembers the sinks' dead letters of the topic, by Kafka's id of it: a topic made anew has other records."""
+
+    def remember(stage: str, found: set[Position]) -> set[Position]:
+        (topic_id,) = ids_of(settings, [topic], "the topic").values()
+        try:
+            with _store(settings) as store:
+                return remembered(store, f"{topic_id}/refused/{stage}", found)
+        except StoreUnavailable:  # the lake is compared without MongoDB too
+            return found
+
+    return remember
 
 
 def _lake(settings: Settings, topic: Topic, crawl_error: FraudPlatformError | None) -> LakeRows:

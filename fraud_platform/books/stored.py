@@ -1,6 +1,6 @@
 """A result topic, its rows in the lake and its documents, in one shape."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,12 +33,16 @@ _STRANGERS = 10_000
 
 
 class KafkaRows(TopicRows):
-    """The topic, read anew by each pass."""
+    """The topic, read anew by each pass; `remember` adds to a stage's dead letters those that were seen before."""
 
-    def __init__(self, settings: Settings, topic: Topic, reader: AvroReader) -> None:
+    def __init__(
+        self, settings: Settings, topic: Topic, reader: AvroReader,
+        remember: Callable[[str, set[tuple[int, int]]], set[tuple[int, int]]] = lambda _, found: found,
+    ) -> None:  # fmt: skip
         self.topic = topic
         self._settings = settings
         self._decode = reader.decode
+        self._remember = remember
         self._id_of = COLLECTIONS[topic].id_of
         self._begins: Offsets = {}
         self._ends: Offsets = {}
@@ -87,7 +91,7 @@ class KafkaRows(TopicRows):
                 place = [headers.get(name) or b"" for name in ("partition", "offset")]
                 if all(part.isdigit() for part in place):  # else it is none of ours
                     found.add((int(place[0]), int(place[1])))
-        return found
+        return self._remember(stage, found)
 
 
 class MongoRows(DocumentRows):
