@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Never
 
 from fraud_platform.adapters.avro import AvroReader
+from fraud_platform.adapters.lake_reader import S3LakeReader
 from fraud_platform.adapters.mongo_books import MongoBooks
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.adapters.topic_identity import ids_of
@@ -20,11 +21,13 @@ from fraud_platform.books.report import HourLine, Report, StageLine
 from fraud_platform.books.rows import Row
 from fraud_platform.books.stored import KafkaRows, MongoRows, SqlRows
 from fraud_platform.books.stores import Cut, LakeRows
+from fraud_platform.books.unreadable import unreadable
 from fraud_platform.catalog.access import catalog_of, engine_of, uses_athena
 from fraud_platform.catalog.refresh import refresh
 from fraud_platform.catalog.tables import TABLES
+from fraud_platform.core.partitioning import topic_prefix
 from fraud_platform.documents.collections import COLLECTIONS
-from fraud_platform.errors import FraudPlatformError, StoreUnavailable
+from fraud_platform.errors import ConfigurationError, FraudPlatformError, StoreUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES, Topic
 
@@ -105,8 +108,20 @@ def _reconciled(
         for name, look in ((lake.name, found.lake), (documents.name, found.documents)):
             try:
                 yield look()
+            except (StoreUnavailable, ConfigurationError) as error:
+                unknown[name] = str(error)
+                if name == lake.name and (damaged := _damaged(settings, topic, lake)):
+                    yield Reconciled(name, cut.records, "not as a whole", 0, damaged)
             except FraudPlatformError as error:
                 unknown[name] = str(error)
+
+
+def _damaged(settings: Settings, topic: Topic, lake: LakeRows) -> tuple[Finding, ...]:
+    try:
+        prefix = topic_prefix(settings.naming.topic(topic))
+        return tuple(unreadable(lake, S3LakeReader(settings), prefix)) if lake.hours() else ()
+    except FraudPlatformError:  # then it is not an object that is off
+        return ()
 
 
 def _memory(settings: Settings, topic: Topic) -> Callable[[str, set[Position]], set[Position]]:
@@ -153,6 +168,10 @@ class _Away(LakeRows):
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:  # noqa: ARG002
         """See `LakeRows.by_ids`."""
         self._fail()
+
+    def hours(self) -> Collection[str]:
+        """See `LakeRows.hours`."""
+        return ()
 
     def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:  # noqa: ARG002
         """See `LakeRows.copied`."""

@@ -143,6 +143,7 @@ class SqlRows(LakeRows):
         self._is_there = entry is not None and bool(columns)
         nested = {c.name for c in columns if scalar_only and not isinstance(c.type, Scalar)}
         self.without = frozenset(nested)
+        self._catalog = catalog
         self._columns = [c.name for c in columns if c.name not in nested] + ["dt", "hr"]
 
     def rows(self, hours: Collection[str] | None = None) -> Iterator[Row]:
@@ -161,6 +162,10 @@ class SqlRows(LakeRows):
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
         """See `LakeRows.by_ids`."""
         return self._of_ids(self._table.name, ids)
+
+    def hours(self) -> Collection[str]:
+        """See `LakeRows.hours`."""
+        return [f"dt={day}/hr={hour}" for day, hour in self._catalog.hours(self._table.name)]
 
     def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:
         """See `LakeRows.copied`."""

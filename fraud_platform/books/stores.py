@@ -77,6 +77,10 @@ class LakeRows(ABC):
         """Every landed row of these ids."""
 
     @abstractmethod
+    def hours(self) -> Collection[str]:
+        """The hours that the table has."""
+
+    @abstractmethod
     def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:
         """As `rows`, from where people's queries find them: the curated files, and what these do not hold yet."""
 

@@ -64,6 +64,9 @@ class FakeLake(LakeRows):
     def by_ids(self, ids: Sequence[str]) -> Iterator[Row]:
         return (row for row in self.all if row.id and row.id in ids)
 
+    def hours(self) -> Collection[str]:
+        return {row.hour for row in self.all}
+
     def copied(self, hours: Collection[str] | None = None) -> Iterator[Row]:
         copied = self.all if self.curated is None else self.curated
         return (row for row in copied if hours is None or row.hour in hours)
