@@ -6,6 +6,7 @@ import pytest
 
 from fraud_platform.books import examine as module
 from fraud_platform.books.examine import examine
+from fraud_platform.books.stores import Cut
 from fraud_platform.errors import BrokerUnavailable, StoreUnavailable
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
@@ -63,6 +64,25 @@ def test_the_stores_may_be_left_out_and_so_may_the_ledger(
     assert examine(settings, topics=()).stores == ()
     alone = examine(settings, ledger=False, topics=[Topic.USERS])
     assert (alone.stages, len(alone.stores)) == ((), 2)
+
+
+def test_what_is_compared_is_fixed_for_all_topics_before_a_crawl_shows_them(
+    settings: Settings, platform: tuple[FakeFlow, Closing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that a sink commits behind the crawl would be missing for no reason."""
+    order: list[str] = []
+
+    class Topics(FakeTopic):
+        def cut(self) -> Cut:
+            order.append("cut")
+            return super().cut()
+
+    lake = module._lake
+    monkeypatch.setattr(module, "KafkaRows", lambda *_: Topics([row(n) for n in range(4)]))
+    monkeypatch.setattr(module, "refresh", lambda *_: order.append("crawl"))
+    monkeypatch.setattr(module, "_lake", lambda *args: order.append("lake") or lake(*args))
+    assert examine(settings, ledger=False).balances
+    assert order == ["cut"] * 3 + ["crawl"] + ["lake"] * 3
 
 
 def test_a_lake_that_is_away_leaves_mongodb_known(

@@ -1,5 +1,6 @@
 """Old runs leave Dagster's history whole, and what is newest of its kind stays."""
 
+import io
 from datetime import timedelta
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_nothing_of_a_deleted_run_is_left_on_disk(tmp_path: Path) -> None:
         for run in (old, newest):
             key = [run, "compute_logs", "do_nothing"]
             with instance.compute_log_manager.open_log_stream(key, ComputeIOType.STDOUT) as printed:
-                assert printed is not None
+                assert isinstance(printed, io.TextIOBase)
                 printed.write("a line of output")
         clean(instance, before=soon())
         assert not list(tmp_path.rglob(f"{old}*"))
