@@ -15,7 +15,7 @@ from fraud_platform.settings import Settings
 SERVICES = ("kafka", "registry", "mongod", "s3")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Nothing that the user has set, in the shell or in `.env`, reaches a test or what it starts.
 
     Nor does a script's `make test &`: a shell without job control hands down an ignored SIGINT, to every child.
@@ -25,6 +25,9 @@ def pytest_configure() -> None:
     for name in {*Settings.environment_names(), *(name for name in os.environ if name.startswith("KAFKA_"))}:
         os.environ.pop(name, None)
     os.environ["FRAUD_ENV_FILE"] = os.devnull
+    if config.getoption("markexpr") != "long":
+        # Brokers that live for a minute are not worth the second compiler: 4 s of processor time a start, not 7.
+        os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
     # A machine at work makes any single example slow.
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("at work", deadline=None, suppress_health_check=slow)

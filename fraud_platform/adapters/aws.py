@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import boto3
-import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from fraud_platform.adapters.aws_session import aws_session, embedded_session
 from fraud_platform.adapters.client_logs import keep_payloads_out_of_logs
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -29,13 +29,8 @@ def session_of(settings: Settings) -> boto3.Session:
     Raises:
         ConfigurationError: the AWS profile or region is none.
     """
-    secret = settings.my_aws_secret_access_key
     try:
-        return boto3.Session(
-            aws_access_key_id=settings.my_aws_access_key_id,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            region_name=settings.my_aws_region or settings.aws_region,
-        )
+        return aws_session(settings)
     except (boto.BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"No AWS session can be made ({type(error).__name__}); look at AWS_PROFILE.") from None
 
@@ -58,8 +53,7 @@ def aws_client(settings: Settings, service: Literal["glue", "athena"]) -> Any:
         if settings.aws == "aws":
             return session_of(settings).client(service, endpoint_url=endpoint, config=bounds)
         endpoint = settings.require(f"AWS_ENDPOINT_URL_{service.upper()}")
-        without_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-        session = boto3.Session(_LOCAL_KEY, _LOCAL_KEY, None, settings.aws_region, without_profile)
+        session = embedded_session(settings, key=_LOCAL_KEY, secret=_LOCAL_KEY)
         return session.client(service, endpoint_url=endpoint, config=bounds.merge(Config(proxies={})))
     except (boto.BotoCoreError, ValueError) as error:
         raise ConfigurationError(

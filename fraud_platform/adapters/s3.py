@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import boto3
-import botocore.session
 import msgspec
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from fraud_platform.adapters.aws_session import aws_session, embedded_session
 from fraud_platform.adapters.client_logs import keep_payloads_out_of_logs
 from fraud_platform.errors import ConfigurationError, StoreUnavailable
 from fraud_platform.settings import Settings
@@ -99,13 +98,7 @@ def s3_client(settings: Settings, *, own: Config | None = None) -> "S3Client":
 
 
 def _aws_client(settings: Settings, bounds: Config) -> "S3Client":
-    secret = settings.my_aws_secret_access_key
-    session = boto3.Session(
-        aws_access_key_id=settings.my_aws_access_key_id,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
-        region_name=settings.my_aws_region or settings.aws_region,
-    )
-    return session.client("s3", endpoint_url=settings.s3_endpoint, config=bounds)
+    return aws_session(settings).client("s3", endpoint_url=settings.s3_endpoint, config=bounds)
 
 
 def _local_client(settings: Settings, bounds: Config) -> "S3Client":
@@ -113,13 +106,8 @@ def _local_client(settings: Settings, bounds: Config) -> "S3Client":
     endpoint = settings.require("AWS_ENDPOINT_URL_S3")
     if settings.local_s3_access_key is None or settings.local_s3_secret_key is None:
         raise ConfigurationError("The embedded S3 store has no keys yet; run `make up` first, or set FRAUD_AWS=aws.")
-    without_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    session = boto3.Session(
-        aws_access_key_id=settings.local_s3_access_key,
-        aws_secret_access_key=settings.local_s3_secret_key.get_secret_value(),
-        region_name=settings.aws_region,
-        botocore_session=without_profile,
-    )
+    secret = settings.local_s3_secret_key.get_secret_value()
+    session = embedded_session(settings, key=settings.local_s3_access_key, secret=secret)
     here = Config(proxies={}, s3={"addressing_style": "path"})
     return session.client("s3", endpoint_url=endpoint, config=bounds.merge(here))
 

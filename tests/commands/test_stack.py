@@ -64,7 +64,7 @@ def test_up_starts_what_the_settings_do_not_place_elsewhere_and_down_stops_it(
     )
     first = console()
     running = up(mine, demo=False, dagster=False, console=first)
-    assert {name for name, _ in process.of_stack(folder.root)} == {"s3", "validator", "supervisor"}
+    assert {name for name, _ in process.of_stack(folder.root)} == {"s3", "glue", "validator", "supervisor"}
     assert running.validator_url is not None
     assert running.validator_url.removesuffix("/validate") + "/docs" in said(first)
     assert "The platform is up" in said(first)
