@@ -13,6 +13,11 @@ import pytest
 from fraud_platform.settings import Settings
 
 SERVICES = ("kafka", "registry", "mongod", "s3")
+SLOW_FIRST = (
+    "orchestration/test_live", "failure", "stages", "books", "local", "own_services", "orchestration", "retention",
+    "curated", "catalog", "adapters", "privacy", "commands", "housekeeping", "alerts", "quality", "lake", "documents",
+)  # fmt: skip
+"""Folders and files below tests/."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("at work", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("at work")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: next((n for n, each in enumerate(SLOW_FIRST) if _is_in(item, each)), len(SLOW_FIRST)))
+
+
+def _is_in(item: pytest.Item, place: str) -> bool:
+    return item.nodeid.startswith(f"tests/{place}")
 
 
 @pytest.fixture(scope="session")
