@@ -16,7 +16,7 @@ from fraud_platform.adapters.ledger import read_ledger
 from fraud_platform.adapters.reader import end_offsets
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.core import ledger
-from fraud_platform.errors import Fenced
+from fraud_platform.errors import BrokerUnavailable, Fenced
 from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Stage, Topic
@@ -74,12 +74,15 @@ def drain(
     def passed() -> bool:
         return _passed(settings, stage, ends, beyond)
 
-    done = _Every(CHECK_S, lambda: passed() or _others(settings, stage, own))
-    while not stop() and not passed():
-        if _others(settings, stage, own):
+    def others() -> bool:
+        return _others(settings, stage, own)
+
+    while not stop() and not _patiently(passed):
+        if _patiently(others):
             sleep(CHECK_S)
             continue
         consumed_here = True
+        done = _Every(CHECK_S, lambda: passed() or others())
         try:
             run_slot(settings, slot, stop=stop, until=done, patience_s=PATIENCE_S, eager=True, let_in=True)
         except Fenced:
@@ -131,16 +134,38 @@ def _others(settings: Settings, stage: Stage, own: Collection[str]) -> bool:
     return not set(admin.live_members(settings, [stage])[stage.name]) <= set(own)
 
 
+def _patiently(question: Callable[[], bool]) -> bool:
+    """The answer, or BrokerUnavailable once Kafka has owed it for `PATIENCE_S`."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return question()
+        except BrokerUnavailable:
+            if time.monotonic() > deadline:
+                raise
+
+
 class _Every:
-    """Asks an expensive question at most once per `seconds`; between, the answer is no."""
+    """Asks an expensive question at most once per `seconds`; between, the answer is no.
+
+    So it is while Kafka owes an answer, for `PATIENCE_S`: waiting here would keep the slot from its records.
+    """
 
     def __init__(self, seconds: float, question: Callable[[], bool]) -> None:
         self._seconds = seconds
         self._question = question
-        self._asked_at = time.monotonic()
+        self._asked_at = self._answered_at = time.monotonic()
 
     def __call__(self) -> bool:
         if time.monotonic() - self._asked_at < self._seconds:
             return False
-        self._asked_at = time.monotonic()
-        return self._question()
+        try:
+            answer = self._question()
+            self._answered_at = time.monotonic()
+        except BrokerUnavailable:
+            if time.monotonic() - self._answered_at > PATIENCE_S:
+                raise
+            answer = False
+        finally:
+            self._asked_at = time.monotonic()
+        return answer
