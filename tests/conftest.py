@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
+import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +16,8 @@ import pytest
 from fraud_platform.settings import Settings
 
 SERVICES = ("kafka", "registry", "mongod", "s3")
+GIVEN = "FRAUD_TEST_ENDPOINTS"
+"""Names a file with the addresses of services that run already."""
 SLOW_FIRST = (
     "orchestration/test_live", "failure", "stages", "books", "local", "own_services", "orchestration", "retention",
     "curated", "catalog", "adapters", "privacy", "commands", "housekeeping", "alerts", "quality", "lake", "documents",
@@ -33,10 +38,27 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("markexpr") != "long":
         # Brokers that live for a minute are not worth the second compiler: 4 s of processor time a start, not 7.
         os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+    if getattr(config.option, "numprocesses", None) and GIVEN not in os.environ:
+        _share_services(config)
     # A machine at work makes any single example slow.
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("at work", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("at work")
+
+
+def _share_services(config: pytest.Config) -> None:
+    """One set of services for all workers: four brokers would each have to warm up, and wait for each other."""
+    from fraud_platform.local.stack import running_stack
+
+    folder = Path(tempfile.mkdtemp(prefix="fraud-tests-"))
+    services = ExitStack()
+    config.add_cleanup(services.close)
+    services.callback(shutil.rmtree, folder, ignore_errors=True)
+    found = services.enter_context(running_stack(folder, services=(*SERVICES, "glue"), prefer_defaults=False))
+    given = folder / "given.json"
+    given.write_text(json.dumps(dict(found)))
+    os.environ[GIVEN] = str(given)
+    services.callback(os.environ.pop, GIVEN)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,8 +72,8 @@ def _is_in(item: pytest.Item, place: str) -> bool:
 
 @pytest.fixture(scope="session")
 def service_endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Addresses of real services on free ports, or those of running ones that `FRAUD_TEST_ENDPOINTS` names."""
-    given = os.environ.get("FRAUD_TEST_ENDPOINTS")
+    """Addresses of real services on free ports, or those of running ones that `GIVEN` names."""
+    given = os.environ.get(GIVEN)
     if given:
         yield json.loads(Path(given).read_text())
         return
