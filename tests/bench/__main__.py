@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import idle, ingestion, lake, latency, memory, rules, validator, whole
+from tests.bench import history, idle, ingestion, join, lake, latency, memory, rules, validator, whole
 from tests.bench.place import Site, machine, site
 
 BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
@@ -17,10 +17,12 @@ BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
     "validator": validator.validator,
     "rules": rules.rules,
     "lake": lake.lake,
+    "join": join.join,
+    "history": history.history,
     "idle": idle.idle,
     "memory": memory.memory,
 }
-LONG = {"memory"}
+LONG = {"memory", "history"}
 
 
 def main() -> int:
