@@ -1,7 +1,9 @@
 """Dagster's history over accelerated days: what slots, crawls and checks leave in it, and what the clean-up takes."""
 
+import os
 import tempfile
 import time
+from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +55,12 @@ def checks():
 def history(site: Site) -> str:
     """Four days of slots, crawls and hourly checks, of which one is kept: what each clean-up leaves on disk."""
     lines = []
-    with tempfile.TemporaryDirectory(dir=site.folder) as home, dg.instance_for_test(NO_LOGS, temp_dir=home) as instance:
+    with (
+        tempfile.TemporaryDirectory(dir=site.folder) as home,
+        dg.instance_for_test(NO_LOGS, temp_dir=home) as instance,
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stderr(nowhere),  # each run prints its events
+    ):
         for day in range(1, DAYS + 1):
             begins = datetime.now(UTC)
             events, lived = _day(instance)
