@@ -29,12 +29,15 @@ class Topic(StrEnum):
     """Wire names of the topics, before the platform's prefix."""
 
     BANK_TRANSACTIONS = "bank-transactions"
+    STATEMENTS = "transaction.input"
     LABELS = "labels"
     FRAUDULENT = "fraudulent-transactions"
     UNIDENTIFIED = "unidentified-transactions"
     RESULT = "fraudulent-transactions-result"
     USERS = "users"
+    MONITORED = "transaction.fraud.result"
     DECISIONS = "decisions"
+    MONITORING_STATE = "monitoring-state"
     DEAD_LETTERS = "dead-letters"
     LEDGER = "ledger"
 
@@ -58,6 +61,8 @@ class TopicSpec:
     config: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+_ACCOUNT_KEY = '{"accountNumber":"…","bankId":"…"}'
+
 TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
     spec.topic: spec
     for spec in (
@@ -65,6 +70,10 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
             topic=Topic.BANK_TRANSACTIONS, key="sender_bank_account", schema=None, external=True,
             retention_ms=RETENTION_MS,
             about="JSON transfers as the banks send them, people's details included.",
+        ),
+        TopicSpec(
+            topic=Topic.STATEMENTS, key=_ACCOUNT_KEY, schema=None, external=True, retention_ms=RETENTION_MS,
+            about="JSON statement lines of accounts, from `fraud-platform send FILE.csv` and from the banks.",
         ),
         TopicSpec(
             topic=Topic.LABELS, key="transaction id", schema=None, external=True, retention_ms=RETENTION_MS,
@@ -96,9 +105,22 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
             }),
         ),
         TopicSpec(
+            topic=Topic.MONITORED, key=_ACCOUNT_KEY, schema="fraud_result", retention_ms=FOREVER_MS,
+            about="Each statement line that a rule hit, with the hits and what they ask for.",
+        ),
+        TopicSpec(
             topic=Topic.DECISIONS, key="transaction id", schema="decision", retention_ms=FOREVER_MS,
             ids=("stage", "transaction_id"),
             about="Each judgement of the rule engine with its reasons and the version of its rule set.",
+        ),
+        TopicSpec(
+            topic=Topic.MONITORING_STATE, key=_ACCOUNT_KEY, schema=None, retention_ms=FOREVER_MS,
+            about="What monitoring remembers of each account: the newest record of a key is its whole state.",
+            config=MappingProxyType({
+                "cleanup.policy": "compact",
+                # What is not compacted yet is read again at each restore, and the newest segment never is.
+                "segment.bytes": str(64 * MIB),
+            }),
         ),
         TopicSpec(
             topic=Topic.DEAD_LETTERS, key="the original key", schema=None, retention_ms=RETENTION_MS,

@@ -45,5 +45,26 @@ def raw(transaction_id: str = "t-1", **changes: Any) -> bytes:
     return json.dumps(transfer(transaction_id, **changes)).encode()
 
 
+def line(transaction_id: str = "s-1", **changes: Any) -> dict[str, Any]:
+    """A statement line as the banks send it."""
+    return {
+        "transactionId": transaction_id,
+        "accountNumber": "409000000001",
+        "bankId": "10",
+        "transactionTimestamp": "2026-01-01 12:00:00",
+        "depositAmount": "0",
+        "withdrawalAmount": "12.5",
+        "balanceAmount": "183876.79",
+        "chqNo": "0",
+        "transactionDetails": "NEFT/Example",
+        "valueDate": "2026-01-01",
+        "transactionSector": "Retail",
+    } | changes
+
+
+def raw_line(transaction_id: str = "s-1", **changes: Any) -> bytes:
+    return json.dumps(line(transaction_id, **changes)).encode()
+
+
 def record(value: bytes | None, *, topic: str = "in", partition: int = 0, offset: int = 0, at_ms: int = NOON) -> Record:
     return Record(topic, partition, offset, at_ms, b"key", value)

@@ -13,14 +13,12 @@ from typing import Any
 import msgspec
 
 from fraud_platform.core import money
+from fraud_platform.core.json_value import NO_VALUE, TOO_DEEP, decode, is_too_deep
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.repeated_keys import is_surely_single, repeated_key
-from fraud_platform.topology import MAX_VALUE_BYTES
 
 _Id = str | int
 _ZERO = Decimal(0)
-MAX_DEPTH = 200
-"""Deepest nesting of a value; the parser's own limit would depend on the Python that runs it."""
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
@@ -70,38 +68,16 @@ _KEYS = {
     "receiver_details": Party.__struct_fields__,
 }
 _TEXT_AMOUNT = re.compile(rb'amount"\s*:\s*"')
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
-_TOO_DEEP = Rejected("invalid-json", f"the value is nested deeper than {MAX_DEPTH} levels")
 
 
 def parse_transaction(raw: bytes | None) -> Transaction | Rejected:
     """Check one value of bank-transactions and return it typed, ids as given."""
     if raw is None:
-        return Rejected("tombstone", "the record has no value")
-    if not raw:
-        return Rejected("invalid-json", "the value is empty")
-    if len(raw) > MAX_VALUE_BYTES:
-        return Rejected("too-large", f"the value has {len(raw)} bytes, {MAX_VALUE_BYTES} are allowed")
-    decoded = _decode(raw)
+        return NO_VALUE
+    decoded = decode(raw, _decoder)
     if isinstance(decoded, Rejected):
         return decoded
     return _ambiguity(raw, decoded) or next(_faults(decoded, raw), decoded)
-
-
-def _decode(raw: bytes) -> Transaction | Rejected:
-    """The decoder's messages name fields and types, never values."""
-    try:
-        if not raw.isascii():
-            raw.decode()  # ignored fields must be good UTF-8 too, and the decoder skips those
-        return _decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        return Rejected("schema", str(error))
-    except UnicodeDecodeError as error:
-        return Rejected("invalid-utf8", f"the value is not UTF-8: {error.reason} at byte {error.start}")
-    except msgspec.DecodeError as error:
-        return Rejected("invalid-json", str(error))
-    except RecursionError:
-        return _TOO_DEEP
 
 
 def _ambiguity(raw: bytes, transaction: Transaction) -> Rejected | None:
@@ -109,22 +85,10 @@ def _ambiguity(raw: bytes, transaction: Transaction) -> Rejected | None:
     parties = (transaction.sender_details, transaction.receiver_details)
     if is_surely_single(raw, (transaction, *parties)):
         return None
-    if _is_too_deep(raw):
-        return _TOO_DEEP
+    if is_too_deep(raw):
+        return TOO_DEEP
     repeated = repeated_key(raw, _KEYS)
     return Rejected("duplicate-key", f"`{repeated}` is there more than once") if repeated else None
-
-
-def _is_too_deep(raw: bytes) -> bool:
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for found in _STRING_OR_BRACKET.finditer(raw):
-        mark = found.group()
-        depth += (mark in (b"{", b"[")) - (mark in (b"}", b"]"))
-        if depth > MAX_DEPTH:
-            return True
-    return False
 
 
 def _faults(transaction: Transaction, raw: bytes) -> Iterator[Rejected]:

@@ -106,6 +106,12 @@ RULES: Mapping[Topic, Sequence[Rule]] = {
         _one_of("SOURCE_PROCESS", "projection", "validation"),
         Rule("SSN is no token", lambda row, _: _is_token(row.get("SSN"))),
     ],
+    Topic.MONITORED: [
+        *_filled("transactionId", "accountNumber", "bankId", "hits", "monitoringCriteriaType"),
+        *map(_amount, ("depositAmount", "withdrawalAmount")),
+        _date("transactionTimestamp"),
+        _one_of("monitorAction", *ACTIONS),
+    ],
     Topic.DECISIONS: [
         *_filled("transaction_id", "rule_set_version"),
         _one_of("stage", *STAGES),

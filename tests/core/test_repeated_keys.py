@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraud_platform.core.json_value import MAX_DEPTH
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.transaction import MAX_DEPTH, Party, Transaction, parse_transaction
+from fraud_platform.core.transaction import Party, Transaction, parse_transaction
 from tests.builders import party, raw, transfer
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from fraud_platform.core.statement import Statement, parse_statement, to_row
 from fraud_platform.quality.records import RULES, are_plausible, are_single, match_schema
 from fraud_platform.topology import TOPICS, Topic
+from tests.builders import raw_line
 from tests.quality.makers import NOW, sampled
 from tests.rows import decision, result, user
 
@@ -30,11 +32,20 @@ def judged(**changes: Any) -> dict[str, Any]:
     return decision(decided_at=NOW, **changes)
 
 
+def monitored(**changes: Any) -> dict[str, Any]:
+    line = parse_statement(raw_line())
+    assert isinstance(line, Statement)
+    hit = {"rule_id": "r", "criterion": "SMALL_INTERVAL", "action": "REVIEW"}
+    reasons = {"hitStatus": ["HIT"], "monitorAction": "REVIEW", "monitoringCriteriaType": ["SMALL_INTERVAL"]}
+    return {**to_row(line), **reasons, "hits": [hit]} | changes
+
+
 GOOD = {
     Topic.FRAUDULENT: transfer(),
     Topic.UNIDENTIFIED: transfer(evaluation="unidentified"),
     Topic.RESULT: result(),
     Topic.USERS: user(),
+    Topic.MONITORED: monitored(),
     Topic.DECISIONS: judged(),
 }
 
@@ -68,6 +79,9 @@ def test_what_the_stages_write_is_plausible(topic: Topic) -> None:
         (Topic.RESULT, {}, "TRANSACTION_ID is empty"),
         (Topic.USERS, user(SSN="900-12-3456"), "SSN is no token"),
         (Topic.USERS, user(""), "ID is empty"),
+        (Topic.MONITORED, monitored(hits=[]), "hits is empty"),
+        (Topic.MONITORED, monitored(depositAmount=Decimal(-1)), "depositAmount is no amount of 0 or more"),
+        (Topic.MONITORED, monitored(monitorAction="HOLD"), "monitorAction is none of ALLOW, REVIEW, BLOCK"),
         (Topic.DECISIONS, judged(action="MAYBE", hits=[1]), "action is none of ALLOW, REVIEW, BLOCK"),
         (Topic.DECISIONS, judged(action="BLOCK"), "action has no rule behind it"),
         (Topic.DECISIONS, decision(decided_at=NOW + timedelta(hours=1)), "decided_at lies in the future"),

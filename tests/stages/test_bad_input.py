@@ -9,8 +9,9 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from fraud_platform.adapters.avro import AvroWriter
 from fraud_platform.adapters.registry import SchemaRegistry
+from fraud_platform.core.json_value import MAX_DEPTH
 from fraud_platform.core.privacy import Tokenizer
-from fraud_platform.core.transaction import MAX_DEPTH, Transaction, parse_transaction, to_avro
+from fraud_platform.core.transaction import Transaction, parse_transaction, to_avro
 from fraud_platform.runtime.drain import drain
 from fraud_platform.settings import Settings
 from fraud_platform.topology import (
