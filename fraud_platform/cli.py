@@ -197,11 +197,19 @@ def topic(
 
 
 @app.command()
-def send(file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; - reads standard input.")]) -> None:
-    """Send JSON lines to bank-transactions; bad lines are listed, not sent."""
+def send(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="FILE.jsonl, transfers; FILE.csv, statement lines; - standard input.")
+    ],
+    labels: Annotated[
+        bool, typer.Option("--labels", help="The file holds labels: which transactions were fraud.")
+    ] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="Send in the order of event time.")] = False,
+) -> None:
+    """Send JSON lines to bank-transactions or CSV to transaction.input; bad lines are listed, not sent."""
     from fraud_platform.commands.send import send as submit
 
-    raise typer.Exit(submit(_settings(), file, _console()))
+    raise typer.Exit(submit(_settings(), file, _console(), labels=labels, sort=sort))
 
 
 @app.command()

@@ -174,7 +174,8 @@ class Stage:
 _DEAD: Mapping[str, Mapping[Topic, int]] = {DEAD_LETTERED: {Topic.DEAD_LETTERS: 1}}
 
 BANKS = Stage(
-    name="banks", reads=(), outcomes={"sent": {Topic.BANK_TRANSACTIONS: 1, Topic.LABELS: 1}},
+    name="banks", reads=(),
+    outcomes={"sent": {Topic.BANK_TRANSACTIONS: 1, Topic.STATEMENTS: 2, Topic.LABELS: 3}},
     about="The demo's banks: a stable population of customers, labelled fraud scenarios, a steady rate.",
 )  # fmt: skip
 INGESTION = Stage(

@@ -1,4 +1,4 @@
-"""Transfers between the demo banks' customers, each with the truth about it.
+"""Transfers between the demo banks' customers, each with its statement lines and the truth about it.
 
 Pure: the same population, mix, run and times give the same bytes. The bank's verdict (`evaluation`) is
 drawn first; what really happens follows from it, so that the mix is honoured exactly.
@@ -14,6 +14,7 @@ import msgspec
 
 from fraud_platform.banks.mix import DEFAULT_MIX, Weighted
 from fraud_platform.banks.population import Customer, Population
+from fraud_platform.banks.statement_lines import Line, StatementLines
 from fraud_platform.core.evaluation import FRAUDULENT, UNIDENTIFIED
 
 RUN_BITS = 72
@@ -41,7 +42,10 @@ SCENARIOS: Mapping[Scenario, float] = {
 
 
 class Transfer(NamedTuple):
-    """One transfer as its bank sends it: Kafka key and JSON value, its label, and what it was."""
+    """One transfer as its bank sends it: Kafka key and JSON value, its label, what it was, and its statement lines.
+
+    `labelled_lines` holds the line of each side with the label of that line.
+    """
 
     key: bytes
     value: bytes
@@ -49,6 +53,7 @@ class Transfer(NamedTuple):
     label: bytes
     evaluation: str
     scenario: Scenario
+    labelled_lines: tuple[tuple[Line, bytes], ...]
 
 
 class _Plan(NamedTuple):
@@ -81,6 +86,7 @@ class TransferGenerator:
     ) -> None:
         self._people = population
         self._random = random.Random(f"transfers {population.seed} {run}")
+        self._statements = StatementLines(f"{population.seed} {run}")
         self._evaluations = Weighted({(value, msgspec.json.encode(value)): weight for value, weight in mix.items()})
         self._statuses = Weighted({msgspec.json.encode(name): weight for name, weight in _STATUSES.items()})
         self._scenarios = Weighted(SCENARIOS)
@@ -112,7 +118,13 @@ class TransferGenerator:
             )
         )
         label = _label(transaction_id, plan.scenario, when)
-        return Transfer(plan.sender.key, value, transaction_id, label, evaluation, plan.scenario)
+        lines = self._labelled_lines(transaction_id, plan, when)
+        return Transfer(plan.sender.key, value, transaction_id, label, evaluation, plan.scenario, lines)
+
+    def _labelled_lines(self, transaction_id: bytes, plan: _Plan, when: bytes) -> tuple[tuple[Line, bytes], ...]:
+        is_fraud = plan.scenario is not Scenario.LEGITIMATE
+        lines = self._statements.of(transaction_id, plan.sender, plan.receiver, plan.cents, when, is_fraud=is_fraud)
+        return tuple((line, _label(line.transaction_id, plan.scenario, when)) for line in lines)
 
     def _written(self, at: datetime) -> bytes:
         # A loop at full speed gives many transfers one time; writing it out is a tenth of all the work.

@@ -21,7 +21,7 @@ from fraud_platform.topology import BANKS, Topic
 
 CHUNK = 500
 """Transfers between two looks at the stop signal: 20 ms or so at full speed."""
-MOST_BACKLOG = 10_000
+MOST_BACKLOG = 30_000
 """Unconfirmed records above which nothing new is made: 12 MB, half a second to flush."""
 LONGEST_WAIT_S = 0.2
 ROOM_EVERY_S = 3.0
@@ -46,7 +46,7 @@ class Outbox(Protocol):
 
 @dataclass(slots=True)
 class Sent:
-    """What a run has sent: transfers made, records the broker confirmed or not (labels included), seconds."""
+    """What a run has sent: transfers made, records the broker confirmed or not (lines, labels), seconds."""
 
     transfers: int = 0
     delivered: int = 0
@@ -88,7 +88,7 @@ def run_banks(
     room: Callable[[], bool] | None = None,
     observe: Callable[[Sent], None] | None = None,
 ) -> Sent:
-    """Send demo transfers and their labels until `count` are out or `stop()` says so.
+    """Send demo transfers, their statement lines and labels until `count` are out or `stop()` says so.
 
     Args:
         settings: where Kafka is.
@@ -197,6 +197,9 @@ class BanksLoop:
             transfer = self._generator.next(at if self._times is None else next(self._times))
             self._outbox.send(Topic.BANK_TRANSACTIONS, transfer.key, transfer.value)
             self._outbox.send(Topic.LABELS, transfer.transaction_id, transfer.label)
+            for line, label in transfer.labelled_lines:
+                self._outbox.send(Topic.STATEMENTS, line.key, line.value)
+                self._outbox.send(Topic.LABELS, line.transaction_id, label)
             self.sent.by_evaluation[transfer.evaluation] += 1
             self.sent.by_scenario[transfer.scenario] += 1
             self.sent.transfers += 1

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import msgspec
 from faker import Faker
 
+from fraud_platform.core.statement import canonical_key
 from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 
 FEWEST_CUSTOMERS = 10
@@ -40,7 +41,10 @@ BANKS = (
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One customer, with the parts of a transfer that never change already encoded as JSON members."""
+    """One customer, with the parts of transfers and statements that never change already encoded as JSON.
+
+    `on_statement` names the account as the owner's own line does, `as_counterparty` is the text of the other's line.
+    """
 
     account: str
     bank: Bank
@@ -49,6 +53,9 @@ class Customer:
     as_sender: bytes
     as_receiver: bytes
     at_bank: bytes
+    statement_key: bytes
+    on_statement: bytes
+    as_counterparty: bytes
 
 
 class Population:
@@ -98,6 +105,9 @@ def _customer(pools: _Pools, people: random.Random, number: int, account: str | 
         as_sender=b'"sender_bank_account":%b,"sender_details":%b' % (encoded_account, encoded_details),
         as_receiver=b'"receiver_bank_account":%b,"receiver_details":%b' % (encoded_account, encoded_details),
         at_bank=b'"sender_bank":%b' % msgspec.json.encode(bank.name),
+        statement_key=canonical_key(account, bank.code),
+        on_statement=canonical_key(account, bank.code)[1:-1],
+        as_counterparty=b"TRF/%b/%b" % (bank.code.encode(), account.encode()),
     )
 
 

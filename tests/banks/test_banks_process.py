@@ -11,7 +11,7 @@ import pytest
 
 from fraud_platform.adapters.reader import TopicReader
 from fraud_platform.banks.loop import run_banks
-from fraud_platform.topology import Topic
+from fraud_platform.topology import BANKS, Topic
 from tests.patience import AT_WORK
 
 pytestmark = pytest.mark.services
@@ -45,24 +45,24 @@ def _read_from(settings, topic, starts):
 
 
 def test_the_asked_number_arrives_with_its_labels_and_the_counts_are_printed(platform_settings):
-    before = {topic: _ends(platform_settings, topic) for topic in (Topic.BANK_TRANSACTIONS, Topic.LABELS)}
+    before = {topic: _ends(platform_settings, topic) for topic in BANKS.writes}
     out, _ = _start(platform_settings, "--unthrottled", "--count", "3000").communicate(timeout=60)
     counts = json.loads(out)
-    assert (counts["transfers"], counts["records_delivered"], counts["records_failed"]) == (3000, 6000, 0)
-    payments = _read_from(platform_settings, Topic.BANK_TRANSACTIONS, before[Topic.BANK_TRANSACTIONS])
-    labels = _read_from(platform_settings, Topic.LABELS, before[Topic.LABELS])
+    assert (counts["transfers"], counts["records_delivered"], counts["records_failed"]) == (3000, 18_000, 0)
+    payments, lines, labels = (_read_from(platform_settings, topic, before[topic]) for topic in BANKS.writes)
     ids = {json.loads(record.value)["transaction_id"] for record in payments}
-    assert len(payments) == len(ids) == 3000
-    assert ids == {record.key.decode() for record in labels}
+    sides = {json.loads(record.value)["transactionId"] for record in lines}
+    assert (len(payments), len(lines), len(ids), len(sides)) == (3000, 6000, 3000, 6000)
+    assert ids | sides == {record.key.decode() for record in labels}
 
 
 def test_equal_seeds_and_start_give_equal_bytes(platform_settings):
     def run():
-        before = _ends(platform_settings, Topic.BANK_TRANSACTIONS)
+        before = {topic: _ends(platform_settings, topic) for topic in BANKS.writes}
         arguments = ("--unthrottled", "--count", "200", "--ids-seed", "3", "--start", "2026-01-31T12:00:00Z")
         assert _start(platform_settings, *arguments).wait(60) == 0
-        records = _read_from(platform_settings, Topic.BANK_TRANSACTIONS, before)
-        return sorted((r.partition, r.key, r.value) for r in records)
+        records = [record for topic in BANKS.writes for record in _read_from(platform_settings, topic, before[topic])]
+        return sorted((r.topic, r.partition, r.key, r.value) for r in records)
 
     assert run() == run()
 
@@ -81,7 +81,7 @@ def test_a_signal_ends_them_cleanly_with_everything_confirmed(platform_settings,
     assert time.monotonic() - asked < 2 * AT_WORK
     counts = json.loads(out)
     assert process.returncode == 0
-    assert counts["records_delivered"] == 2 * counts["transfers"] > 0
+    assert counts["records_delivered"] == 6 * counts["transfers"] > 0
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from itertools import pairwise
 import pytest
 
 from fraud_platform.banks.generator import TransferGenerator
-from fraud_platform.banks.loop import MOST_BACKLOG, BanksLoop, Clock
+from fraud_platform.banks.loop import CHUNK, MOST_BACKLOG, BanksLoop, Clock
 from fraud_platform.banks.population import Population
-from fraud_platform.topology import Topic
+from fraud_platform.topology import BANKS, Topic
 from tests.fakes.outbox import FakeOutbox
 
 PEOPLE = Population(7, customers=50)
+RECORDS = sum(BANKS.outcomes["sent"].values())
+"""Of each transfer."""
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
@@ -49,14 +51,20 @@ def test_the_rate_is_kept_over_a_minute():
     assert sent.per_second == pytest.approx(20, rel=0.01)
 
 
-def test_the_loop_ends_at_the_count_and_each_transfer_has_its_label():
+def _transfers(outbox):
+    return [json.loads(value) for topic, _, value in outbox.records if topic == Topic.BANK_TRANSACTIONS]
+
+
+def test_the_loop_ends_at_the_count_and_each_transfer_and_each_line_has_its_label():
     outbox = FakeOutbox()
     sent = _loop(outbox, FakeTime(), rate=None, count=1234).run(lambda: False)
     assert sent.transfers == 1234
-    assert outbox.delivered == {Topic.BANK_TRANSACTIONS: 1234, Topic.LABELS: 1234}
-    payments = [json.loads(value)["transaction_id"] for topic, _, value in outbox.records if topic != Topic.LABELS]
+    assert outbox.delivered == {Topic.BANK_TRANSACTIONS: 1234, Topic.STATEMENTS: 2468, Topic.LABELS: 3702}
+    transfers = [transfer["transaction_id"] for transfer in _transfers(outbox)]
+    lines = [json.loads(value)["transactionId"] for topic, _, value in outbox.records if topic == Topic.STATEMENTS]
     labels = [key.decode() for topic, key, _ in outbox.records if topic == Topic.LABELS]
-    assert payments == labels
+    assert lines == [f"{transfer}{side}" for transfer in transfers for side in ("-D", "-C")]
+    assert sorted(labels) == sorted([*transfers, *lines])
 
 
 def test_a_count_of_zero_sends_nothing():
@@ -75,7 +83,7 @@ def test_a_slow_rate_never_sleeps_past_a_stop_signal():
 def test_transfers_carry_the_clock_s_time():
     time, outbox = FakeTime(), FakeOutbox()
     _loop(outbox, time, rate=2, count=3).run(lambda: False)
-    dates = [json.loads(value)["transfer_date"] for topic, _, value in outbox.records if topic != Topic.LABELS]
+    dates = [transfer["transfer_date"] for transfer in _transfers(outbox)]
     assert dates == ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.500Z", "2026-01-31T12:00:01.000Z"]
 
 
@@ -92,7 +100,7 @@ def test_given_times_replace_the_clock_so_that_a_run_can_be_repeated_to_the_byte
 def test_a_silent_broker_stops_the_making_of_new_transfers():
     time, outbox = FakeTime(per_look=0.01), FakeOutbox(deaf=True)
     sent = _loop(outbox, time, rate=None).run(time.is_after(30))
-    assert MOST_BACKLOG < len(outbox.records) < MOST_BACKLOG + 2000
+    assert MOST_BACKLOG < len(outbox.records) < MOST_BACKLOG + 2 * CHUNK * RECORDS
     assert sent.failed == len(outbox.records)
     assert sent.delivered == 0
 
@@ -102,9 +110,7 @@ def test_the_banks_pause_while_a_topic_is_half_full_and_go_on_when_it_has_room()
     time, outbox = FakeTime(), FakeOutbox()
     loop = _loop(outbox, time, rate=20, room=lambda: not 10 <= time.seconds < 20)
     sent = loop.run(time.is_after(30))
-    moments = [
-        datetime.fromisoformat(json.loads(v)["transfer_date"]) for t, _, v in outbox.records if t != Topic.LABELS
-    ]
+    moments = [datetime.fromisoformat(transfer["transfer_date"]) for transfer in _transfers(outbox)]
     silence = max(later - earlier for earlier, later in pairwise(moments))
     assert 6 <= silence.total_seconds() <= 14
     assert 300 < sent.transfers < 500
@@ -127,7 +133,7 @@ class SlowOutbox(FakeOutbox):
 
 def test_a_full_count_waits_for_its_confirmations():
     sent = _loop(SlowOutbox(), FakeTime(), rate=None, count=700).run(lambda: False)
-    assert (sent.delivered, sent.failed) == (1400, 0)
+    assert (sent.delivered, sent.failed) == (700 * RECORDS, 0)
 
 
 def test_a_stop_does_not_wait_for_confirmations():

@@ -124,10 +124,10 @@ def test_an_empty_file_is_one_sentence(platform_settings, screen, tmp_path, cont
     [
         ("nowhere.jsonl", r"nowhere\.jsonl cannot be read: no such file or directory\."),
         (".", "is a folder; name a file of JSON lines"),
-        ("Transfers.CSV", "CSV files are not supported yet"),
+        ("Lines.CSV", r"Lines\.CSV cannot be read: no such file or directory\."),
     ],
 )
-def test_what_is_no_file_of_json_lines_is_one_sentence(screen, tmp_path, name, says):
+def test_what_is_no_file_is_one_sentence(screen, tmp_path, name, says):
     with pytest.raises(ConfigurationError, match=says):
         send(AWAY, str(tmp_path / name), screen)
 
