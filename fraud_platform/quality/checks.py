@@ -100,7 +100,7 @@ READING = Group(
 
 # Recency --------------------------------------------------------------------------------------------
 
-RECENT = (Topic.BANK_TRANSACTIONS, *ROWS)
+RECENT = (Topic.BANK_TRANSACTIONS, Topic.STATEMENTS, *ROWS)
 
 
 def _recency(moment: Moment) -> Verdicts:

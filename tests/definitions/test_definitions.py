@@ -15,6 +15,7 @@ from fraud_platform.topology import STAGES, Topic
 
 ASSETS = {
     "kafka/bank-transactions": [],
+    "kafka/transaction.input": [],
     "kafka/labels": [],
     "kafka/fraudulent-transactions": ["kafka/bank-transactions"],
     "kafka/unidentified-transactions": ["kafka/bank-transactions"],
@@ -36,7 +37,7 @@ ASSETS = {
     "mongodb/users": ["kafka/users"],
     "mongodb/decisions": ["kafka/decisions"],
 }
-EXTERNAL = {"kafka/bank-transactions", "kafka/labels"}
+EXTERNAL = {"kafka/bank-transactions", "kafka/transaction.input", "kafka/labels"}
 
 
 def environment(home: Path) -> dict[str, str]:

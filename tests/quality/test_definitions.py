@@ -45,8 +45,8 @@ class Views:
     def __init__(self) -> None:
         self.readers = {topic: [Reader(stage="lake", lag=0)] for topic in READ}
         self.newest = {
-            topic: Newest(at=NOW, is_input=topic is Topic.BANK_TRANSACTIONS)
-            for topic in (Topic.BANK_TRANSACTIONS, *ROWS)
+            topic: Newest(at=NOW, is_input=topic in (Topic.BANK_TRANSACTIONS, Topic.STATEMENTS))
+            for topic in (Topic.BANK_TRANSACTIONS, Topic.STATEMENTS, *ROWS)
         }
         self.samples = {**{topic: sampled(GOOD[topic]) for topic in ROWS}, Topic.LEDGER: sampled({})}
         self.entries = [entry(discarded_legitimate=5, stored=95)]
