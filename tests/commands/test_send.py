@@ -123,7 +123,7 @@ def test_an_empty_file_is_one_sentence(platform_settings, screen, tmp_path, cont
     ("name", "says"),
     [
         ("nowhere.jsonl", r"nowhere\.jsonl cannot be read: no such file or directory\."),
-        (".", "is a folder; name a file of JSON lines"),
+        (".", "is a folder; name a file with one JSON transaction per line"),
         ("Lines.CSV", r"Lines\.CSV cannot be read: no such file or directory\."),
     ],
 )

@@ -15,7 +15,6 @@ from fraud_platform.topology import STAGES, Topic
 
 ASSETS = {
     "kafka/bank-transactions": [],
-    "kafka/transaction.input": [],
     "kafka/labels": [],
     "kafka/fraudulent-transactions": ["kafka/bank-transactions"],
     "kafka/unidentified-transactions": ["kafka/bank-transactions"],
@@ -37,7 +36,7 @@ ASSETS = {
     "mongodb/users": ["kafka/users"],
     "mongodb/decisions": ["kafka/decisions"],
 }
-EXTERNAL = {"kafka/bank-transactions", "kafka/transaction.input", "kafka/labels"}
+EXTERNAL = {"kafka/bank-transactions", "kafka/labels"}
 
 
 def environment(home: Path) -> dict[str, str]:
