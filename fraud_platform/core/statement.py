@@ -17,6 +17,10 @@ from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.repeated_keys import repeated_key
 
 _Id = str | int
+_Amounts = tuple[bytes, bytes, bytes]
+"""Deposit, withdrawal and balance as JSON spells them; empty = not there."""
+
+_NONE = type(None)
 _ZERO = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -28,6 +32,9 @@ _GROUPED = re.compile(
     r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})"  # 12,34,567.89
     r"(?:\.[0-9]+)?"
 )
+
+_PLAIN = re.compile(rb'"?((?:0|[1-9][0-9]{0,28})(?:\.[0-9]{1,9})?)"?')
+"""An amount of JSON that nothing can be wrong with."""
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -101,7 +108,8 @@ def parse_statement(raw: bytes | None) -> Statement | Rejected:
     line = decode(raw, _decoder)
     if isinstance(line, Rejected):
         return line
-    return _ambiguity(raw, line) or _checked(line)
+    amounts = bytes(line.deposit_amount), bytes(line.withdrawal_amount), bytes(line.balance_amount)
+    return _ambiguity(raw, line, amounts) or _checked(line, amounts)
 
 
 def time_fault(statement: Statement, timestamp_ms: int) -> Rejected | None:
@@ -139,8 +147,8 @@ def to_json(statement: Statement) -> bytes:
     return _encode({name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in said.items()})
 
 
-def _ambiguity(raw: bytes, line: _Line) -> Rejected | None:
-    if _is_surely_single(raw, line):
+def _ambiguity(raw: bytes, line: _Line, amounts: _Amounts) -> Rejected | None:
+    if _is_surely_single(raw, line, amounts):
         return None
     if is_too_deep(raw):
         return TOO_DEEP
@@ -148,31 +156,27 @@ def _ambiguity(raw: bytes, line: _Line) -> Rejected | None:
     return Rejected("duplicate-key", f"`{repeated}` is there more than once") if repeated else None
 
 
-def _is_surely_single(raw: bytes, line: _Line) -> bool:
+def _is_surely_single(raw: bytes, line: _Line, amounts: _Amounts) -> bool:
     """As `core.repeated_keys.is_surely_single`: do the quotes leave no room for a key beyond the decoded ones?"""
     if b"\\" in raw:
         return False
-    quotes = 0
-    for value in msgspec.structs.astuple(line):
-        if isinstance(value, msgspec.Raw):
-            spelled = bytes(value)
-            quotes += (4 if spelled.startswith(b'"') else 2) if spelled else 0
-        elif value is not None:
-            quotes += 4 if isinstance(value, str) else 2
-    return raw.count(b'"') == quotes
+    kinds = [*map(type, msgspec.structs.astuple(line))]
+    texts = kinds.count(str) + sum(map(_is_text, amounts))
+    keys = len(kinds) - kinds.count(_NONE) - amounts.count(b"")
+    return raw.count(b'"') == 2 * (keys + texts)
 
 
-def _checked(line: _Line) -> Statement | Rejected:
+def _checked(line: _Line, amounts: _Amounts) -> Statement | Rejected:
     try:
-        return _statement(line)
+        return _statement(line, amounts)
     except _UnusableError as fault:
         return fault.rejected
     except msgspec.DecodeError as error:  # an amount's escapes, which nobody has looked at before
         return Rejected("invalid-json", str(error))
 
 
-def _statement(line: _Line) -> Statement:
-    deposit, withdrawal = bytes(line.deposit_amount), bytes(line.withdrawal_amount)
+def _statement(line: _Line, amounts: _Amounts) -> Statement:
+    deposit, withdrawal, balance = amounts
     if not deposit and not withdrawal:
         raise _UnusableError("schema", "the line has neither `$.depositAmount` nor `$.withdrawalAmount`")
     timestamp = line.transaction_timestamp.strip()
@@ -184,7 +188,7 @@ def _statement(line: _Line) -> Statement:
         at=_time(timestamp),
         deposit=_amount("depositAmount", deposit) or _ZERO,
         withdrawal=_amount("withdrawalAmount", withdrawal) or _ZERO,
-        balance=_amount("balanceAmount", bytes(line.balance_amount), may_be_negative=True),
+        balance=_amount("balanceAmount", balance, may_be_negative=True),
         cheque_number=None if line.chq_no is None else str(line.chq_no),
         details=line.transaction_details,
         value_date=line.value_date,
@@ -211,17 +215,10 @@ def _amount(field: str, spelled: bytes, *, may_be_negative: bool = False) -> Dec
     """The amount, or None where the line does not say it; an empty text is 0. Zero has no sign and no exponent."""
     if not spelled or spelled == b"null":
         return None
-    text = spelled.decode()
-    if text.startswith('"'):
-        text = str(msgspec.json.decode(spelled)).strip() if "\\" in text else text[1:-1].strip()
-        if not text:
-            return _ZERO
-        if _GROUPED.fullmatch(text):
-            text = text.replace(",", "")
-        elif not money.is_number(text):
-            raise _UnusableError("invalid-amount", f"`$.{field}` is text that is not written as a number")
-    elif not money.is_number(text):
-        raise _UnusableError("schema", f"`$.{field}` is neither a number nor text")
+    plain = _PLAIN.fullmatch(spelled)
+    if plain:
+        return Decimal(plain[1].decode()) or _ZERO
+    text = _number(field, spelled)
     try:
         amount = Decimal(text)
     except InvalidOperation:
@@ -230,3 +227,22 @@ def _amount(field: str, spelled: bytes, *, may_be_negative: bool = False) -> Dec
     if fault:
         raise _UnusableError("invalid-amount", f"`$.{field}` {fault}")
     return amount or _ZERO
+
+
+def _number(field: str, spelled: bytes) -> str:
+    """The digits of an amount that is a number or a text."""
+    if not _is_text(spelled):
+        text = spelled.decode()
+        if not money.is_number(text):
+            raise _UnusableError("schema", f"`$.{field}` is neither a number nor text")
+        return text
+    text = str(msgspec.json.decode(spelled)).strip()
+    if _GROUPED.fullmatch(text):
+        return text.replace(",", "")
+    if text and not money.is_number(text):
+        raise _UnusableError("invalid-amount", f"`$.{field}` is text that is not written as a number")
+    return text or "0"
+
+
+def _is_text(spelled: bytes) -> bool:
+    return spelled[:1] == b'"'
