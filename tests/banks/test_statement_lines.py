@@ -22,7 +22,7 @@ def _transfers(number, *, run=1):
     return [generator.next(NOW + timedelta(milliseconds=n)) for n in range(number)]
 
 
-MANY = _transfers(10_000)
+MANY = _transfers(5_000)
 PAIRS = [
     (
         transfer,
