@@ -36,21 +36,22 @@ def csv_rows(lines: Iterable[bytes], *, columns: Sequence[str], optional: Sequen
 
 
 def _header(numbered: Iterator[tuple[int, bytes]], columns: Sequence[str]) -> list[str]:
-    needed = f"the first line must name the columns {','.join(columns)}"
+    needed = f"The first line must name the columns {','.join(columns)}"
     for number, line in numbered:
         text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
         if not text.strip():
             continue
         cells = _cells([text])
         if isinstance(cells, Rejected):
-            raise ConfigurationError(f"This is no CSV in UTF-8: {needed}.")
+            raise ConfigurationError(f"{needed}; this is no CSV in UTF-8.")
         header = [cell.lower() for cell in cells]
         if missing := [name for name in columns if name not in header]:
-            raise ConfigurationError(f"The columns {', '.join(missing)} are missing: {needed}, separated by commas.")
+            absent = "none of them is there" if len(missing) == len(columns) else f"missing: {', '.join(missing)}"
+            raise ConfigurationError(f"{needed}, separated by commas; {absent}.")
         if twice := [name for name in columns if header.count(name) > 1]:
             raise ConfigurationError(f"The column {twice[0]} is there more than once.")
         return header
-    raise ConfigurationError(f"The file is empty: {needed}.")
+    raise ConfigurationError(f"{needed}; the file is empty.")
 
 
 def _rows(numbered: Iterator[tuple[int, bytes]], wanted: Mapping[str, int], width: int) -> Iterator[Row]:

@@ -127,10 +127,10 @@ def test_labels_come_from_csv_and_from_json_lines(platform_settings, screen, tmp
 @pytest.mark.parametrize(
     ("content", "labels", "says"),
     [
-        (b"", False, r"x\.csv: The file is empty: the first line must name the columns transaction_id,account_no,"),
-        (b"a;b\n", False, r"x\.csv: The columns transaction_id, account_no, .* are missing"),
-        (HEADER.encode().replace(b",bank_id", b""), False, r"x\.csv: The columns bank_id are missing"),
-        (b"transaction_id,fraud\n", True, r"x\.csv: The columns is_fraud are missing"),
+        (b"", False, r"x\.csv: The first line must name the columns transaction_id,account_no,.*; the file is empty\."),
+        (b"a;b\n", False, r"x\.csv: The first line .*, separated by commas; none of them is there\."),
+        (HEADER.encode().replace(b",bank_id", b""), False, r"x\.csv: The first line .*; missing: bank_id\."),
+        (b"transaction_id,fraud\n", True, r"x\.csv: The first line .*; missing: is_fraud\."),
     ],
 )
 def test_a_wrong_header_is_one_sentence_before_kafka_is_asked(screen, tmp_path, content, labels, says):
