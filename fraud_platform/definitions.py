@@ -14,6 +14,7 @@ from fraud_platform.documents import definitions as documents
 from fraud_platform.housekeeping import definitions as housekeeping
 from fraud_platform.ingestion import definitions as ingestion
 from fraud_platform.lake import definitions as lake
+from fraud_platform.monitoring import definitions as monitoring
 from fraud_platform.orchestration import accounting
 from fraud_platform.projection import definitions as projection
 from fraud_platform.quality import definitions as quality
@@ -24,6 +25,7 @@ defs = dg.Definitions.merge(
     ingestion.defs,
     projection.defs,
     validation.defs,
+    monitoring.defs,
     lake.defs,
     catalog.defs,
     curated.defs,

@@ -8,6 +8,7 @@ FraudPlatformError
  |   +- ValidatorUnavailable
  |   +- StoreUnavailable
  |   +- ChannelUnavailable a way to alert a person; never holds anything else up
+ |   +- Restoring          a stage reads back what it remembers; it pauses itself meanwhile
  +- Fenced                 another process owns this transactional id or group member: leave at once
  +- InputLost              the committed offset is no longer in the topic: pause and tell a person
  +- Defect                 a fault of our own code: says where, never what was being processed
@@ -59,6 +60,10 @@ class ChannelUnavailable(Retryable):
         super().__init__(why)
         self.retry_after_s = retry_after_s
         self.is_too_large = is_too_large
+
+
+class Restoring(Retryable):
+    """What the stage remembers of its partitions is being read back; each time it is asked it has come further."""
 
 
 class Fenced(FraudPlatformError):

@@ -121,6 +121,7 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
                 # What is not compacted yet is read again at each restore, and the newest segment never is.
                 "segment.bytes": str(64 * MIB),
             }),
+            max_message_bytes=9 * MIB,
         ),
         TopicSpec(
             topic=Topic.DEAD_LETTERS, key="the original key", schema=None, retention_ms=RETENTION_MS,
@@ -144,12 +145,17 @@ class Stage:
 
     `outcomes` maps an outcome's name to the number of records written per topic. A name may carry a
     detail after a colon in the ledger (`discarded.evaluation:legitimate`); the part before it counts.
+
+    `changelog` is the stage's own compacted topic: what it remembers, written in the transaction of the records that
+    changed it. It is no part of `outcomes`: one record stands for all that a batch did to a key, and a tombstone for
+    none, so that no outcome can say how many it writes; and nobody but the stage reads it.
     """
 
     name: str
     reads: tuple[Topic, ...]
     outcomes: Mapping[str, Mapping[Topic, int]]
     about: str
+    changelog: Topic | None = None
 
     @property
     def consumes(self) -> bool:
@@ -205,7 +211,20 @@ VALIDATION = Stage(
     },
     about="Asks fraud-validator-api about each unidentified transfer; keeps every decision with its reasons.",
 )
-RESULT_TOPICS = (Topic.RESULT, Topic.USERS, Topic.DECISIONS)
+MONITORING = Stage(
+    name="monitoring",
+    reads=(Topic.STATEMENTS,),
+    outcomes={
+        "accepted.hit": {Topic.MONITORED: 1, Topic.DECISIONS: 1},
+        "accepted.clear": {Topic.DECISIONS: 1},
+        "discarded.duplicate": {},
+        "rekeyed": {Topic.STATEMENTS: 1},
+        **_DEAD,
+    },
+    changelog=Topic.MONITORING_STATE,
+    about="Applies the rules to each statement line and to what its account did before; keeps every decision.",
+)
+RESULT_TOPICS = (Topic.RESULT, Topic.USERS, Topic.MONITORED, Topic.DECISIONS)
 LAKE = Stage(
     name="lake", reads=RESULT_TOPICS, outcomes={"stored": {}, **_DEAD},
     about="Writes results, users and decisions to S3 as Avro files by hour.",
@@ -216,13 +235,13 @@ DOCUMENTS = Stage(
 )  # fmt: skip
 
 STAGES: Mapping[str, Stage] = MappingProxyType(
-    {stage.name: stage for stage in (BANKS, INGESTION, PROJECTION, VALIDATION, LAKE, DOCUMENTS)}
+    {stage.name: stage for stage in (BANKS, INGESTION, PROJECTION, VALIDATION, MONITORING, LAKE, DOCUMENTS)}
 )
 
 
 def writers_of(topic: Topic) -> tuple[Stage, ...]:
     """The stages that write `topic`, in flow order; the first owns its asset."""
-    return tuple(stage for stage in STAGES.values() if topic in stage.writes)
+    return tuple(stage for stage in STAGES.values() if topic in stage.writes or topic is stage.changelog)
 
 
 @dataclass(frozen=True, slots=True)

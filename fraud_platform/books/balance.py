@@ -11,7 +11,7 @@ import msgspec
 from fraud_platform.books.book import Look
 from fraud_platform.books.finding import FLOW, OFFSETS, Finding
 from fraud_platform.books.sources import Place
-from fraud_platform.topology import STAGES, Stage, Topic
+from fraud_platform.topology import STAGES, TOPICS, Stage, Topic
 
 DELIVERY = "the topic"
 """Reader of a topic that no stage reads: the books count it themselves."""
@@ -92,10 +92,14 @@ def writers_in_ledger(topic: Topic) -> list[str]:
 
 
 def crossings() -> list[tuple[Topic, str]]:
-    """Every (topic, reader) between two stages; a topic that none reads is counted in itself."""
+    """Every (topic, reader) between two stages; a topic that none reads is counted in itself.
+
+    A topic from outside has writers that keep no ledger, so what is written is unknown, though a stage may add to it
+    (`rekeyed`). What a stage remembers is between it and itself.
+    """
     found: list[tuple[Topic, str]] = []
     for topic in Topic:
-        if writers_in_ledger(topic):
+        if writers_in_ledger(topic) and not TOPICS[topic].external:
             readers = [stage.name for stage in STAGES.values() if topic in stage.reads]
             found += [(topic, reader) for reader in readers or [DELIVERY]]
     return found

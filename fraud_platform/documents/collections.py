@@ -30,5 +30,6 @@ class Collection(msgspec.Struct, frozen=True):
 COLLECTIONS: Mapping[Topic, Collection] = MappingProxyType({
     Topic.RESULT: Collection("transactions", ("TRANSACTION_ID",), indexed=("SENDER_ID", "RECEIVER_ID")),
     Topic.USERS: Collection("users", ("ID",), unique=("ID",)),
+    Topic.MONITORED: Collection("monitored_transactions", ("transactionId",)),
     Topic.DECISIONS: Collection("decisions", ("stage", "transaction_id"), indexed=("transaction_id",)),
 })  # fmt: skip

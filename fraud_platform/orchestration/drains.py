@@ -93,9 +93,10 @@ def drain_outputs(
 
 
 def _facts(output: Output, done: Sequence[Drained], settings: Settings) -> dict[str, Any]:
+    is_changelog = any(output.topic is each.stage.changelog for each in done)  # no outcome says how many
     return {
         "dagster/uri": output.uri(settings),
-        "dagster/row_count": sum(each.rows(output) for each in done),
+        **({} if is_changelog else {"dagster/row_count": sum(each.rows(output) for each in done)}),
         "records_read": sum(sum(each.read.values()) for each in done),
         "dead_letters": sum(each.outcomes.get(DEAD_LETTERED, 0) for each in done),
         "outcomes": dg.MetadataValue.json({each.stage.name: dict(each.outcomes) for each in done}),

@@ -11,13 +11,18 @@ from fraud_platform.core.partitioning import topic_prefix
 from fraud_platform.orchestration.code import version_of
 from fraud_platform.orchestration.columns import avro_columns, schema_of
 from fraud_platform.settings import Settings
-from fraud_platform.topology import DAY_MS, TOPICS, Stage, Topic, writers_of
+from fraud_platform.topology import DAY_MS, STAGES, TOPICS, Stage, Topic, writers_of
 
 OWNERS = ["team:fraud"]
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=6), warn_window=timedelta(minutes=30))
 """A long run tells of its outputs every five minutes while records flow. By event time look the quality checks."""
-_NEED_NOT_FLOW = {Topic.LEDGER, Topic.DEAD_LETTERS, *(topic for topic, spec in TOPICS.items() if spec.external)}
-"""What comes from outside is never materialized."""
+_CHANGELOGS = {stage.changelog for stage in STAGES.values() if stage.changelog}
+_NEED_NOT_FLOW = {
+    *(Topic.LEDGER, Topic.DEAD_LETTERS),
+    *_CHANGELOGS,
+    *(topic for topic, spec in TOPICS.items() if spec.external),
+}
+"""What comes from outside is never materialized, and no outcome says how much a stage remembers."""
 _CODE = {"accounting": "runtime"}
 """The folder of a group's code, where it is called otherwise."""
 
@@ -53,7 +58,7 @@ def topic_output(topic: Topic) -> Output:
 def _format(topic: Topic) -> str:
     if TOPICS[topic].schema:
         return "avro"
-    return "bytes" if topic is Topic.DEAD_LETTERS else "json"
+    return "bytes" if topic is Topic.DEAD_LETTERS or topic in _CHANGELOGS else "json"
 
 
 def object_output(topic: Topic) -> Output:
@@ -79,8 +84,12 @@ def collection_output(topic: Topic, collection: str, about: str) -> Output:
 
 
 def owned_topics(stage: Stage) -> list[Topic]:
-    """The topics whose assets belong to the stage: it is the first in flow order that writes them."""
-    return [topic for topic in stage.writes if writers_of(topic)[0] is stage]
+    """The topics whose assets belong to the stage: it is the first in flow order that writes them.
+
+    What comes from outside belongs to nobody here, though a stage may send a record of it again.
+    """
+    written = [*stage.writes, *([stage.changelog] if stage.changelog else [])]
+    return [topic for topic in written if not TOPICS[topic].external and writers_of(topic)[0] is stage]
 
 
 def asset_spec(output: Output, *, group: str, deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:

@@ -16,7 +16,7 @@ from fraud_platform.orchestration.outputs import (
     topic_output,
 )
 from fraud_platform.orchestration.sensor import keeper_sensor
-from fraud_platform.topology import Stage, Topic, writers_of
+from fraud_platform.topology import TOPICS, Stage, Topic, writers_of
 
 JOB_TAGS = {
     # The keeper alone starts a slot again; two relaunchers would fence each other's runs.
@@ -28,7 +28,8 @@ JOB_TAGS = {
 
 def stage_definitions(stage: Stage, *, sinks: Sequence[Output] = ()) -> dg.Definitions:
     """Job, keeper and assets of a consuming stage; `sinks` = the assets of a stage without output topics."""
-    outputs = [*sinks, *map(topic_output, stage.writes), topic_output(Topic.DEAD_LETTERS)]
+    written = [topic for topic in stage.writes if not TOPICS[topic].external]
+    outputs = [*sinks, *map(topic_output, written), topic_output(Topic.DEAD_LETTERS)]
 
     @dg.op(name=f"run_{stage.name}", description=f"One slot of {stage.name}, until it is told to stop.")
     def run(context: dg.OpExecutionContext) -> None:

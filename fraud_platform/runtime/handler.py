@@ -4,18 +4,22 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from operator import attrgetter
+from types import MappingProxyType
 
 from fraud_platform.core.log import Batch, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError, FraudPlatformError
 from fraud_platform.runtime.scribe import Scribe, count_by_partition, dead
+from fraud_platform.runtime.state import State, Stateless
 from fraud_platform.topology import TOPICS, Topic
 
 _OWN_BYTES = TOPICS[Topic.DEAD_LETTERS].max_message_bytes
 
 PART_RECORDS = 500
 _NAME = attrgetter("name")
+_NONE_KNOWN: Mapping[int, Outcome] = MappingProxyType({})
 
 Decide = Callable[[Sequence[Record]], Sequence[Outcome]]
 """One outcome per record, in order. Outside calls happen in here, before the transaction begins.
@@ -75,7 +79,7 @@ class Handler(ABC):
         self.totals.update(tally)
 
     def _require_foreign(self, refusal: OutputRefused) -> None:
-        """A stage's output can become a dead letter; a dead letter has nothing to become."""
+        """A stage's output can become a dead letter; a dead letter has nothing to become, nor has what it remembers."""
         own = sorted({output.topic for output in refusal.refused if self._scribe.is_own(output.topic)})
         if own:
             raise _own_record_refused(own[0], refusal) from None
@@ -96,20 +100,26 @@ class Transformer(Handler):
         ready: Callable[[], bool] = lambda: True,
         close: Callable[[], None] = lambda: None,
         streams: bool = False,
+        state: State | None = None,
     ) -> None:
-        """`streams`: `decide` asks nobody, so outputs may be on their way while later records are decided about."""
+        """`streams`: `decide` asks nobody, so outputs may be on their way while later records are decided about.
+
+        `state`: what `decide` remembers; its changes are part of the transaction.
+        """
         super().__init__(log, scribe)
         self._decide = decide
         self._clock = clock
         self._ready = ready
         self._close = close
         self._streams = streams
+        self._state = state or Stateless()
         self._moved: dict[Partition, int] = {}
         self._committed_at = clock()
 
     def reset(self) -> None:
-        """See `Handler.reset`."""
+        """See `Handler.reset`; raises as `State.own`."""
         self._moved = {p: c.offset for p, c in self._log.committed.items() if not c.confirmed}
+        self._state.own(self._log.committed)
 
     def handle(self, batch: Batch) -> None:
         """Commit a batch with records at once, and bare progress past markers at most once a second."""
@@ -131,11 +141,13 @@ class Transformer(Handler):
             self._transact([])
 
     def ready(self) -> bool:
-        """See `Handler.ready`."""
+        """See `Handler.ready`; raises as `State.restore`."""
+        self._state.restore()
         return self._ready()
 
     def close(self) -> None:
         """See `Handler.close`."""
+        self._state.close()
         self._close()
 
     def _transact(self, records: Sequence[Record]) -> None:
@@ -147,23 +159,43 @@ class Transformer(Handler):
             outputs = list(outputs)  # outside calls come before the transaction
         while True:
             try:
-                self._commit(outputs, positions, counts, partial(_tally, outcomes))
+                self._commit(chain(outputs, self._state.changes()), positions, counts, partial(_tally, outcomes))
             except OutputRefused as refusal:
                 outcomes = _without(outcomes, refusal)
-                outputs = self._scribe.outputs(records, outcomes)
+                outputs = self._again(records, outcomes)
             else:
                 break
+        self._state.keep(positions)
         self._moved = {}
         self._committed_at = self._clock()
 
-    def _decided(self, records: Sequence[Record], outcomes: list[Outcome]) -> Iterator[Outgoing]:
-        """The outputs, part by part; what they follow from is added to `outcomes`."""
+    def _decided(
+        self, records: Sequence[Record], outcomes: list[Outcome], known: Mapping[int, Outcome] = _NONE_KNOWN
+    ) -> Iterator[Outgoing]:
+        """The outputs, part by part; what they follow from is added to `outcomes`. Records in `known` are decided."""
         step = PART_RECORDS if self._streams else len(records)
         for start in range(0, len(records), step or 1):
             part = records[start : start + step]
-            decided = self._decide(part)
+            decided = self._decide_others(part, start, known) if known else self._decide(part)
             outcomes += decided
             yield from self._scribe.outputs(part, decided)
+
+    def _decide_others(self, part: Sequence[Record], start: int, known: Mapping[int, Outcome]) -> list[Outcome]:
+        places = range(start, start + len(part))
+        fresh = iter(self._decide([record for n, record in zip(places, part, strict=True) if n not in known]))
+        return [known[n] if n in known else next(fresh) for n in places]
+
+    def _again(self, records: Sequence[Record], outcomes: list[Outcome]) -> Iterable[Outgoing]:
+        """The outputs once more, now that some of the outcomes have become dead letters.
+
+        What is remembered may follow from these, so a stage with a memory decides about the others again.
+        """
+        if isinstance(self._state, Stateless):
+            return self._scribe.outputs(records, outcomes)
+        self._state.drop()
+        known = {n: outcome for n, outcome in enumerate(outcomes) if outcome.rejected is not None}
+        outcomes.clear()
+        return self._decided(records, outcomes, known)
 
 
 def _tally(outcomes: Iterable[Outcome]) -> Counter[str]:

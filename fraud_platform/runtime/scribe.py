@@ -39,6 +39,8 @@ class Scribe:
         self.identity = identity
         self._dead_letters = naming.topic(Topic.DEAD_LETTERS)
         self._ledger = naming.topic(Topic.LEDGER)
+        changelog = identity.stage.changelog
+        self._own = {self._dead_letters, self._ledger, *((naming.topic(changelog),) if changelog else ())}
         self._encode = encode_ledger
 
     def outputs(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Outgoing]:
@@ -71,8 +73,8 @@ class Scribe:
         return Outgoing(self._dead_letters, key, value, now_ms(), encoded)
 
     def is_own(self, topic: str) -> bool:
-        """Whether the topic, by its name on the broker, holds what the scribe itself writes."""
-        return topic in (self._dead_letters, self._ledger)
+        """Whether the topic, by its name on the broker, holds records that nothing can stand in the place of."""
+        return topic in self._own
 
     def entry(
         self,

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from fraud_platform.core.log import Committed, Log, Partition
-from fraud_platform.errors import BrokerUnavailable, FraudPlatformError, InputLost, Retryable
+from fraud_platform.errors import BrokerUnavailable, FraudPlatformError, InputLost, Restoring, Retryable
 from fraud_platform.failpoints import Point, reach
 from fraud_platform.runtime.handler import Handler
 
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.2  # signals and stop requests are seen between polls
 PROBE_S = 5.0  # a service that is down is asked this often
+RESTORE_POLL_S = 0.01
 RECONNECT_S = 1.0  # Kafka's own retries back off already
 REPEAT_ERROR_S = 60.0
 
@@ -116,14 +117,17 @@ class Worker:
             self._begin_pause(error)
 
     def _wait(self, pause: "_Pause") -> None:
-        """Stay in the group without reading; look every few seconds whether the outside is back."""
-        self._log.poll(POLL_S)
+        """Stay in the group without reading; look every few seconds whether the outside is back.
+
+        What a stage remembers is read back in here too, in slices, so that a long restore never costs it its place.
+        """
+        self._log.poll(RESTORE_POLL_S if isinstance(pause.error, Restoring) else POLL_S)
         now = self._clock()
         if now < pause.probe_at:
             return
         if now - pause.since > self._patience_s:
             raise _Impatient(pause.error)
-        pause.probe_at = now + (RECONNECT_S if isinstance(pause.error, BrokerUnavailable) else PROBE_S)
+        pause.probe_at = now + _probe_s(pause.error)
         if isinstance(pause.error, InputLost) or not self._handler.ready():
             return
         self._log.recover()
@@ -137,15 +141,17 @@ class Worker:
         if self._pause is None:
             self._pause = self._new_pause(error, now)
             self._log.hold()
+        elif isinstance(self._pause.error, Restoring):
+            self._pause.since = now  # until now it went on
         self._pause.error = error
         if now - self._pause.since > self._patience_s:
             raise error
         if now - self._pause.said_at >= REPEAT_ERROR_S:
-            logger.warning("paused: %s", error)
+            logger.log(logging.INFO if isinstance(error, Restoring) else logging.WARNING, "paused: %s", error)
             self._pause.said_at = now
 
     def _new_pause(self, error: FraudPlatformError, now: float) -> "_Pause":
-        wait = RECONNECT_S if isinstance(error, BrokerUnavailable) else PROBE_S
+        wait = _probe_s(error)
         done = self._handler.totals.total()
         last = self._last_pause
         if last is None or str(last.error) != str(error) or last.done != done:
@@ -174,6 +180,12 @@ class Worker:
     def _progress(self, state: State) -> Progress:
         reason = str(self._pause.error) if self._pause is not None else ""
         return Progress(state, Counter(self._handler.totals), dict(self._log.committed), reason)
+
+
+def _probe_s(error: FraudPlatformError) -> float:
+    if isinstance(error, Restoring):
+        return 0.0
+    return RECONNECT_S if isinstance(error, BrokerUnavailable) else PROBE_S
 
 
 class _Pause(msgspec.Struct):
