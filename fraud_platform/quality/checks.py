@@ -18,7 +18,11 @@ from fraud_platform.topology import STAGES, TOPICS, Topic
 
 READ = tuple(dict.fromkeys(topic for stage in STAGES.values() for topic in stage.reads))
 ROWS = tuple(records.RULES)
-WITH_IDS = (Topic.RESULT, Topic.DECISIONS)
+WITH_IDS = {
+    Topic.RESULT: ("TRANSACTION_ID",),
+    Topic.MONITORED: ("transactionId",),
+    Topic.DECISIONS: TOPICS[Topic.DECISIONS].ids,
+}
 OVERLAP = timedelta(minutes=5)
 _HISTORY = 20
 
@@ -134,8 +138,7 @@ def _records(moment: Moment) -> Verdicts:
     for topic in ROWS:
         plausible = records.are_plausible(topic, found[topic], now=moment.now)
         verdicts[key(topic, "fields_are_plausible")] = plausible
-    for topic in WITH_IDS:
-        ids = TOPICS[topic].ids or ("TRANSACTION_ID",)
+    for topic, ids in WITH_IDS.items():
         verdicts[key(topic, "ids_are_single")] = records.are_single(topic, found[topic], ids)
     return verdicts
 

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from confluent_kafka import murmur2
+
 from fraud_platform.core.log import Batch, Committed, Log, OutputRefused, Partition, Position
 from fraud_platform.core.outcome import Outgoing, Record
 from fraud_platform.errors import BrokerUnavailable, Fenced, InputLost
@@ -22,6 +24,7 @@ class FakeBroker:
         self.oldest_ms = 0
         self.is_down = False
         self.fail_next_commit_after_it_happened = False
+        self.abort_next_commit = False
 
     def append(self, topic: str, number: int, value: bytes | None, *, key: bytes | None = None, at_ms: int = 0) -> int:
         log = self.partitions[Partition(topic, number)]
@@ -131,13 +134,17 @@ class FakeLog(Log):
             self.broken = True
             raise BrokerUnavailable("unclear")
         outputs = list(outputs)
+        if self.broker.abort_next_commit:
+            self.broker.abort_next_commit = False
+            self.broken = True
+            raise BrokerUnavailable("aborted")
         refused = [o for o in outputs if self.broker.refuses(o)]
         if refused:
             raise OutputRefused(refused, "too large or too old")
         touched = set()
         for output in outputs:
             count = sum(1 for p in self.broker.partitions if p.topic == output.topic)
-            number = hash(output.key) % count
+            number = murmur2(output.key or b"", count)
             self.broker.append(output.topic, number, output.value, key=output.key, at_ms=output.timestamp_ms)
             touched.add(Partition(output.topic, number))
         for p in touched:
