@@ -63,13 +63,13 @@ def test_old_lines_are_no_reason_to_forget_their_account() -> None:
     """A file of last year is judged like a stream: the partition's clock is Kafka's, the windows are the account's."""
     where = rig.broker()
     for number in range(3):
-        put(where, f"a-{number}", (number - 400) * DAY, account="A1", at_ms=NOON)
-        put(where, f"b-{number}", (number - 400) * DAY + 600, account="A1", at_ms=NOON)
+        for hour in (0, 5, 10):
+            put(where, f"{hour}-{number}", (number - 400) * DAY + hour * 60, account="A1", at_ms=NOON)
     slot = Slot(where, max_records=1).step(14)
     assert None not in records(where, "A1")
     put(where, "c", -397 * DAY + 700, account="A1", at_ms=NOON + 20 * DAY_MS)
     slot.step(2)
-    assert rig.hits(where)["b-2"] == ["third"]
+    assert rig.hits(where)["10-2"] == ["third"]
     assert rig.hits(where)["c"] == []
 
 

@@ -102,8 +102,8 @@ def test_a_line_whose_id_may_be_forgotten_is_judged_again_and_the_ledger_says_so
     assert ledger.written(rig.entries(where))[Topic.DECISIONS] == 81
 
 
-@pytest.mark.parametrize(("value", "error_type"), [(b"{", "invalid-json"), (None, "tombstone")])
-def test_what_is_no_line_becomes_a_dead_letter(value: bytes | None, error_type: str) -> None:
+@pytest.mark.parametrize("value", [b"{", None])
+def test_what_is_no_line_becomes_a_dead_letter(value: bytes | None) -> None:
     where = rig.broker()
     where.append(Topic.STATEMENTS, 0, value)
     run(where)

@@ -6,7 +6,6 @@ import random
 import pytest
 
 from fraud_platform.core import ledger
-from fraud_platform.core.log import Partition
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.runtime.worker import State
 from fraud_platform.topology import Topic
@@ -30,7 +29,7 @@ def lines(seed: int) -> list[tuple[str, float, str, str]]:
 
 def feed(where: FakeBroker, some: list[tuple[str, float, str, str]]) -> None:
     for name, minutes, account, amount in some:
-        put(where, name, minutes, account=account, withdrawalAmount=amount, at_ms=0 if minutes < 0 else None)
+        put(where, name, minutes, account=account, withdrawalAmount=amount)
 
 
 def parts(given: list[tuple[str, float, str, str]]) -> list[list[tuple[str, float, str, str]]]:
@@ -136,7 +135,7 @@ def test_neither_batches_nor_what_is_unpacked_have_part_in_a_decision(max_record
     assert written(where) == written(undisturbed(1))
 
 
-def test_a_partition_that_comes_back_untouched_is_not_read_again() -> None:
+def test_only_partitions_that_were_away_are_read_back() -> None:
     where = rig.broker()
     feed(where, lines(1))
     slot = Slot(where).step(4)
@@ -144,7 +143,7 @@ def test_a_partition_that_comes_back_untouched_is_not_read_again() -> None:
     slot.step(4)
     other.close()
     slot.step(4)
-    assert slot.changelog.begun == [[0, 1]]
+    assert slot.changelog.begun == [[0, 1], [1]]
     put(where, "again", 30, account="A1")
     slot.step(2)
     assert "again" in rig.decisions(where)
@@ -154,7 +153,7 @@ def test_a_long_restore_is_a_pause_that_tells_how_far_it_is_and_keeps_polling() 
     where = rig.broker()
     feed(where, lines(1))
     Slot(where).step(4).die()
-    slot = Slot(where, per_read=3)
+    slot = Slot(where, per_read=1)
     polls, poll = [], slot.log.poll
     slot.log.poll = lambda timeout_s: (polls.append(timeout_s), poll(timeout_s))[1]  # type: ignore[method-assign]
     put(where, "after", 30, account="A1")
@@ -162,7 +161,7 @@ def test_a_long_restore_is_a_pause_that_tells_how_far_it_is_and_keeps_polling() 
     assert "after" in rig.decisions(where)
     assert len(polls) == 40
     told = {progress.paused_because for progress in slot.seen if progress.state is State.PAUSED}
-    assert len(told) > 3
+    assert len(told) >= 3
     assert all("is being read back" in each for each in told)
 
 
@@ -185,7 +184,7 @@ def test_a_drain_has_patience_with_a_restore_and_none_with_a_broker_that_is_away
     feed(where, lines(1))
     Slot(where).step(4).die()
     Slot(where, per_read=1, patience_s=8).step(60).die()
-    slot = Slot(where, per_read=1, patience_s=8).step(5)
+    slot = Slot(where, per_read=1, patience_s=8).step(2)
     where.is_down = True
     with pytest.raises(BrokerUnavailable):
         slot.step(20)
@@ -211,17 +210,16 @@ def test_a_rule_set_may_change_between_two_transactions_and_restarts_change_noth
 
 
 def test_a_transaction_sees_one_rule_set() -> None:
-    where, engines = rig.broker(), [rig.engine()]
-    feed(where, lines(1))
-    asked = []
-
-    def rules():
-        asked.append(1)
-        return engines[0]
-
-    slot = Slot(where, rules=rules).step(3)
-    assert len(asked) <= 2 + len(rig.entries(where))
-    assert slot.handler.totals.total() == LINES
+    where = rig.broker()
+    engines = itertools.cycle([rig.engine(), rig.engine(rig.RULES.replace("10s", "20s"))])
+    slot = Slot(where, rules=lambda: next(engines)).step(3)
+    for _ in range(2):
+        for number in range(1_200):
+            put(where, f"t-{number}-{len(rig.entries(where))}", number)
+        slot.step()
+    found = [decision["rule_set_version"] for decision in rig.decisions(where).values()]
+    assert len(found) == 2_400
+    assert len(set(found[:1_200])) == len(set(found[1_200:])) == 1
 
 
 def test_a_record_of_another_format_is_told_and_nothing_is_guessed() -> None:
@@ -231,7 +229,7 @@ def test_a_record_of_another_format_is_told_and_nothing_is_guessed() -> None:
     put(where, "a", 0)
     with pytest.raises(ConfigurationError, match="changelog"):
         Slot(where).step(6)
-    assert where.offsets[rig.GROUP].get(Partition(Topic.STATEMENTS, number)) is None
+    assert where.records(Topic.DECISIONS) == []
 
 
 def test_an_account_record_that_the_broker_refuses_stops_the_stage_with_the_way_out() -> None:
