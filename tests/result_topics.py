@@ -10,7 +10,12 @@ from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.settings import Settings
 from fraud_platform.topology import Topic
 
-_KEYS = {Topic.RESULT: "TRANSACTION_ID", Topic.USERS: "ID", Topic.DECISIONS: "transaction_id"}
+_KEYS = {
+    Topic.RESULT: "TRANSACTION_ID",
+    Topic.USERS: "ID",
+    Topic.DECISIONS: "transaction_id",
+    Topic.MONITORED: "accountNumber",
+}
 
 
 def send(settings: Settings, topic: Topic, values: Sequence[dict[str, Any]]) -> None:

@@ -10,8 +10,8 @@ from fraud_platform.topology import Naming, Topic
 from tests.builders import NOON
 
 NAMING = Naming("p-")
-IDS = {Topic.RESULT: 1, Topic.USERS: 2, Topic.DECISIONS: 3}
-_NAMES = {1: "result", 2: "user", 3: "decision"}
+IDS = {Topic.RESULT: 1, Topic.USERS: 2, Topic.DECISIONS: 3, Topic.MONITORED: 4}
+_NAMES = {1: "result", 2: "user", 3: "decision", 4: "fraud_result"}
 
 
 class KnownSchemas(SchemaRegistry):
@@ -59,6 +59,30 @@ def decision(transaction_id: str = "t-1", **changes: Any) -> dict[str, Any]:
         "hits": [],
         "rule_set_version": "v1",
         "not_evaluable": [],
+    } | changes
+
+
+def monitored(transaction_id: str = "s-1", **changes: Any) -> dict[str, Any]:
+    hit = {
+        "rule_id": "large", "criterion": "HIGH_TRANSACTION_AMOUNT", "observed": "12000.5", "limit": "10000",
+        "window": None, "contributing_count": 1, "late": False, "action": "REVIEW",
+    }  # fmt: skip
+    return {
+        "transactionId": transaction_id,
+        "accountNumber": "409000000001",
+        "bankId": "10",
+        "transactionTimestamp": "2026-01-01 12:00:00",
+        "depositAmount": Decimal(0),
+        "withdrawalAmount": Decimal("12000.5"),
+        "balanceAmount": None,
+        "chqNo": None,
+        "transactionDetails": "NEFT/Example",
+        "valueDate": "2026-01-01",
+        "transactionSector": "Retail",
+        "hitStatus": ["HIT"],
+        "monitorAction": "REVIEW",
+        "monitoringCriteriaType": ["HIGH_TRANSACTION_AMOUNT"],
+        "hits": [hit],
     } | changes
 
 

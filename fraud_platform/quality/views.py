@@ -14,7 +14,7 @@ from fraud_platform.quality.reading import Reader
 from fraud_platform.quality.recency import Newest
 from fraud_platform.quality.records import Sampled
 from fraud_platform.settings import Settings
-from fraud_platform.topology import STAGES, Stage, Topic, writers_of
+from fraud_platform.topology import STAGES, TOPICS, Stage, Topic, writers_of
 
 SAMPLE = 500
 RECENT, BEFORE = timedelta(hours=1), timedelta(hours=24)
@@ -81,7 +81,8 @@ def newest(settings: Settings, topics: Sequence[Topic], expected: Sequence[Topic
     ends = admin.end_offsets(settings, topics)
     found: dict[Topic, Newest] = {}
     for topic in topics:
-        before = {stage.name: stage.reads for stage in writers_of(topic) if stage.consumes}
+        is_input = TOPICS[topic].external  # monitoring may send a line of it again, and is not its source
+        before = {stage.name: stage.reads for stage in writers_of(topic) if stage.consumes and not is_input}
         waiting = [
             reader.oldest_unread
             for name, reads in before.items()
@@ -92,7 +93,7 @@ def newest(settings: Settings, topics: Sequence[Topic], expected: Sequence[Topic
         found[topic] = Newest(
             at=newest_time(settings, topic),
             end=sum(end for place, end in ends.items() if place[0] is topic),
-            is_input=not before,
+            is_input=is_input,
             is_expected=topic in expected,
             waits_since=min(waiting, default=None),
         )

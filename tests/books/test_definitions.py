@@ -11,7 +11,7 @@ from fraud_platform.books.finding import FLOW, OFFSETS, OUTCOMES, RANGES, STORES
 from fraud_platform.books.report import Report
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
-from fraud_platform.topology import Topic
+from fraud_platform.topology import RESULT_TOPICS, Topic
 from tests.books.fakes import whole_flow
 from tests.books.reports import report_of, stores_of
 
@@ -63,14 +63,13 @@ def test_every_check_passes_on_balanced_books(run) -> None:
     assert {name for asset, name in found if asset == "kafka/ledger"} == {OUTCOMES, RANGES, OFFSETS}
     assert {asset for asset, name in found if name == FLOW} == {
         f"kafka/{topic.value}"
-        for topic in (Topic.FRAUDULENT, Topic.UNIDENTIFIED, Topic.RESULT, Topic.USERS, Topic.DECISIONS,
-                      Topic.DEAD_LETTERS)
+        for topic in (Topic.FRAUDULENT, Topic.UNIDENTIFIED, *RESULT_TOPICS, Topic.DEAD_LETTERS)
     }  # fmt: skip
     assert {asset for asset, name in found if name == STORES} == {
-        "s3/fraudulent-transactions-result", "s3/users", "s3/decisions",
-        "mongodb/transactions", "mongodb/users", "mongodb/decisions",
+        "s3/fraudulent-transactions-result", "s3/users", "s3/transaction.fraud.result", "s3/decisions",
+        "mongodb/transactions", "mongodb/users", "mongodb/monitored_transactions", "mongodb/decisions",
     }  # fmt: skip
-    assert asked == {"ledger": True, "topics": [Topic.RESULT, Topic.USERS, Topic.DECISIONS]}
+    assert asked == {"ledger": True, "topics": list(RESULT_TOPICS)}
 
 
 def test_a_failing_check_names_the_row_and_what_to_do(run) -> None:

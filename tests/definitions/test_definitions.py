@@ -15,28 +15,35 @@ from fraud_platform.topology import STAGES, Topic
 
 ASSETS = {
     "kafka/bank-transactions": [],
+    "kafka/transaction.input": [],
     "kafka/labels": [],
     "kafka/fraudulent-transactions": ["kafka/bank-transactions"],
     "kafka/unidentified-transactions": ["kafka/bank-transactions"],
     "kafka/fraudulent-transactions-result": ["kafka/fraudulent-transactions", "kafka/unidentified-transactions"],
     "kafka/users": ["kafka/fraudulent-transactions", "kafka/unidentified-transactions"],
-    "kafka/decisions": ["kafka/unidentified-transactions"],
+    "kafka/decisions": ["kafka/transaction.input", "kafka/unidentified-transactions"],
+    "kafka/transaction.fraud.result": ["kafka/transaction.input"],
+    "kafka/monitoring-state": ["kafka/transaction.input"],
     "kafka/ledger": [],
     "kafka/dead-letters": [],
     "s3/fraudulent-transactions-result": ["kafka/fraudulent-transactions-result"],
     "s3/users": ["kafka/users"],
+    "s3/transaction.fraud.result": ["kafka/transaction.fraud.result"],
     "s3/decisions": ["kafka/decisions"],
     "glue/landing_fraudulent_transactions_result": ["s3/fraudulent-transactions-result"],
     "glue/landing_users": ["s3/users"],
+    "glue/landing_transaction_fraud_result": ["s3/transaction.fraud.result"],
     "glue/landing_decisions": ["s3/decisions"],
     "glue/curated_fraudulent_transactions_result": ["glue/landing_fraudulent_transactions_result"],
     "glue/curated_users": ["glue/landing_users"],
+    "glue/curated_transaction_fraud_result": ["glue/landing_transaction_fraud_result"],
     "glue/curated_decisions": ["glue/landing_decisions"],
     "mongodb/transactions": ["kafka/fraudulent-transactions-result"],
     "mongodb/users": ["kafka/users"],
+    "mongodb/monitored_transactions": ["kafka/transaction.fraud.result"],
     "mongodb/decisions": ["kafka/decisions"],
 }
-EXTERNAL = {"kafka/bank-transactions", "kafka/labels"}
+EXTERNAL = {"kafka/bank-transactions", "kafka/transaction.input", "kafka/labels"}
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -80,7 +87,7 @@ def test_everything_but_the_inputs_from_outside_can_be_materialized() -> None:
 def test_jobs() -> None:
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
     others = {"catch_up", "crawl", "compact", "check_data_quality", "books", "clean_history"}
-    assert names == {"banks", "ingestion", "projection", "validation", "lake", "documents", *others}
+    assert names == {*STAGES, *others}
     assert defs.resolve_job_def("catch_up").partitions_def is None
 
 
@@ -92,6 +99,7 @@ def test_each_stage_has_its_keeper_and_only_the_banks_wait_to_be_asked() -> None
         "keep_ingestion_running": running,
         "keep_projection_running": running,
         "keep_validation_running": running,
+        "keep_monitoring_running": running,
         "keep_lake_running": running,
         "keep_documents_running": running,
     }
@@ -139,7 +147,7 @@ def test_every_asset_says_what_it_is(key: str) -> None:
 def test_what_the_platform_makes_steadily_has_a_freshness_policy(key: str) -> None:
     spec = next(s for s in defs.resolve_all_asset_specs() if s.key.to_user_string() == key)
     by_the_hour = spec.group_name == "curated"  # an hour is written once, or again when late rows came
-    is_without = by_the_hour or key in EXTERNAL | {"kafka/ledger", "kafka/dead-letters"}
+    is_without = by_the_hour or key in EXTERNAL | {"kafka/ledger", "kafka/dead-letters", "kafka/monitoring-state"}
     assert (spec.freshness_policy is None) is is_without
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from fraud_platform.adapters.registry import load_schema
 from fraud_platform.lake.container import BLOCK_BYTES, CODEC, Container, RowFormat, row_schema
-from fraud_platform.topology import RESULT_TOPICS, Topic
+from fraud_platform.topology import RESULT_TOPICS, TOPICS, Topic
 from tests.rows import result
 
 ROWS = RowFormat.of(Topic.RESULT)
@@ -99,8 +99,9 @@ def test_fields_that_an_older_writer_did_not_know_take_their_defaults() -> None:
 def test_a_row_holds_the_topics_fields_and_the_position(topic: Topic) -> None:
     names = [field["name"] for field in row_schema(topic)["fields"]]
     assert names[-3:] == ["kafka_partition", "kafka_offset", "kafka_timestamp"]
-    schemas = {Topic.RESULT: "result", Topic.USERS: "user", Topic.DECISIONS: "decision"}
-    assert names[:-3] == [field["name"] for field in load_schema(schemas[topic])["fields"]]
+    schema = TOPICS[topic].schema
+    assert schema is not None
+    assert names[:-3] == [field["name"] for field in load_schema(schema)["fields"]]
 
 
 def test_a_topic_without_avro_has_no_rows() -> None:

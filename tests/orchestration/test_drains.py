@@ -10,12 +10,22 @@ from fraud_platform.errors import ValidatorUnavailable
 from fraud_platform.orchestration.drains import Drained, drain_outputs, stages_behind
 from fraud_platform.orchestration.outputs import Output, asset_spec, object_output, topic_output
 from fraud_platform.settings import Settings
-from fraud_platform.topology import DOCUMENTS, INGESTION, LAKE, PROJECTION, VALIDATION, Stage, Topic
+from fraud_platform.topology import (
+    DOCUMENTS,
+    INGESTION,
+    LAKE,
+    MONITORING,
+    PROJECTION,
+    VALIDATION,
+    Stage,
+    Topic,
+)
 
 OUTCOMES = {
     "ingestion": {"accepted.fraudulent": 3, "accepted.unidentified": 5, "discarded.evaluation:legitimate": 2},
     "projection": {"accepted.projected": 3},
     "validation": {"accepted.fraudulent": 1, "discarded.legitimate": 4},
+    "monitoring": {"accepted.hit": 2, "accepted.clear:may-repeat": 1, "rekeyed": 1},
     "lake": {"stored": 7, "dead-lettered": 1},
     "documents": {},
 }
@@ -57,10 +67,11 @@ def materialize(
     [
         ([topic_output(Topic.FRAUDULENT)], INGESTION, [INGESTION]),
         ([topic_output(Topic.USERS)], PROJECTION, [PROJECTION, VALIDATION]),
-        ([topic_output(Topic.DECISIONS)], VALIDATION, [VALIDATION]),
+        ([topic_output(Topic.DECISIONS)], VALIDATION, [VALIDATION, MONITORING]),
+        ([topic_output(Topic.MONITORING_STATE)], MONITORING, [MONITORING]),
         ([topic_output(Topic.RESULT), topic_output(Topic.USERS)], PROJECTION, [PROJECTION, VALIDATION]),
         ([object_output(Topic.USERS)], LAKE, [LAKE]),
-        ([topic_output(Topic.LEDGER)], None, [INGESTION, PROJECTION, VALIDATION, LAKE, DOCUMENTS]),
+        ([topic_output(Topic.LEDGER)], None, [INGESTION, PROJECTION, VALIDATION, MONITORING, LAKE, DOCUMENTS]),
     ],
 )
 def test_every_stage_that_writes_an_asset_is_drained_once(
@@ -97,8 +108,16 @@ def test_a_sink_reports_per_topic_what_it_read(settings: Settings) -> None:
 def test_the_ledger_counts_entries_and_dead_letters_count_records(settings: Settings) -> None:
     outputs = [topic_output(Topic.LEDGER), topic_output(Topic.DEAD_LETTERS)]
     told = materialize(outputs, None, settings, FakeDrain())
-    assert told["kafka/ledger"]["dagster/row_count"] == 10
+    assert told["kafka/ledger"]["dagster/row_count"] == 12
     assert told["kafka/dead-letters"]["dagster/row_count"] == 1
+
+
+def test_what_a_stage_remembers_is_told_without_rows(settings: Settings) -> None:
+    outputs = [topic_output(Topic.MONITORED), topic_output(Topic.MONITORING_STATE)]
+    told = materialize(outputs, MONITORING, settings, FakeDrain())
+    assert told["kafka/transaction.fraud.result"]["dagster/row_count"] == 2
+    assert "dagster/row_count" not in told["kafka/monitoring-state"]
+    assert told["kafka/monitoring-state"]["records_read"] == 4
 
 
 def test_a_service_that_is_away_is_one_sentence(settings: Settings) -> None:

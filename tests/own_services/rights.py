@@ -19,9 +19,13 @@ LITERAL, PREFIXED = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
 
 
 def rights_of(stage: Stage, naming: Naming) -> list[Right]:
-    """Read its inputs and the ledger, write its outputs, dead letters and ledger, be its group and its slots."""
-    reads = {*stage.reads, Topic.LEDGER}
-    writes = {*stage.writes, Topic.DEAD_LETTERS, Topic.LEDGER}
+    """Read its inputs and the ledger, write its outputs, dead letters and ledger, be its group and its slots.
+
+    What it remembers it writes and reads.
+    """
+    own = {Topic.LEDGER, *([stage.changelog] if stage.changelog else [])}
+    reads = {*stage.reads, *own}
+    writes = {*stage.writes, Topic.DEAD_LETTERS, *own}
     return [
         *((ResourceType.TOPIC, naming.topic(topic), LITERAL, AclOperation.READ) for topic in reads),
         *((ResourceType.TOPIC, naming.topic(topic), LITERAL, AclOperation.WRITE) for topic in writes),
