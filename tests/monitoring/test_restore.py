@@ -9,6 +9,7 @@ from fraud_platform.core import ledger
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
 from fraud_platform.runtime.worker import State
 from fraud_platform.topology import Topic
+from tests.builders import NOON
 from tests.fakes.log import FakeBroker, FakeLog
 from tests.monitoring import rig
 from tests.monitoring.rig import Slot, put
@@ -225,7 +226,7 @@ def test_a_transaction_sees_one_rule_set() -> None:
 def test_a_record_of_another_format_is_told_and_nothing_is_guessed() -> None:
     where = rig.broker()
     number = rig.murmur2(rig.canonical_key("A1", "10"), rig.COUNT)
-    where.append(Topic.MONITORING_STATE, number, b"\x93\x63\xc0\xc0\x80", key=rig.canonical_key("A1", "10"))
+    where.append(Topic.MONITORING_STATE, number, b"\x93\x63\xc0\xc0\x80", key=rig.canonical_key("A1", "10"), at_ms=NOON)
     put(where, "a", 0)
     with pytest.raises(ConfigurationError, match="changelog"):
         Slot(where).step(6)
