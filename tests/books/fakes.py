@@ -121,18 +121,23 @@ class FakeFlow(Flow):
 
 
 def whole_flow(transfers: int = 10) -> FakeFlow:
-    """Every stage has read everything: of ten transfers three fraudulent, one bad, one of six unidentified is a hit.
-
-    Of five statement lines two are hits, one came twice and one came again from a foreign partition.
-    """
+    """Every stage has read everything: of ten transfers three fraudulent, one bad, one of six unidentified is a hit."""
     flow = FakeFlow()
     flow.send(Topic.BANK_TRANSACTIONS, transfers)
     flow.run("ingestion", accepted__unidentified=6, **{"dead-lettered": 1})
     flow.run("projection")
     flow.run("validation", discarded__legitimate=5)
+    flow.run("lake")
+    flow.run("documents", superseded=2)
+    return flow
+
+
+def monitored_flow() -> FakeFlow:
+    """`whole_flow`, and five statement lines: three hits, one of them from a foreign partition, and a repetition."""
+    flow = whole_flow()
     flow.send(Topic.STATEMENTS, 5)
     flow.run("monitoring", discarded__duplicate=1, accepted__clear=1, rekeyed=1)
     flow.run("monitoring")
     flow.run("lake")
-    flow.run("documents", superseded=2)
+    flow.run("documents")
     return flow

@@ -2,6 +2,7 @@
 
 from fraud_platform.books.book import Book, stages_in_order
 from fraud_platform.books.conserve import Conservation
+from fraud_platform.books.page import Totals
 from fraud_platform.books.reconcile import Reconciled, Reconciliation
 from fraud_platform.books.report import Report, StageLine
 from fraud_platform.topology import STAGES
@@ -24,7 +25,7 @@ def report_of(
     totals = found.look.stages()
     lines = tuple(
         StageLine.of(
-            name, totals[name], day=totals[name].read,
+            name, totals.get(name, Totals()), day=totals.get(name, Totals()).read,
             lag=sum(found.lag[name, topic.value] for topic in STAGES[name].reads),
         )
         for name in stages_in_order()

@@ -12,7 +12,7 @@ from fraud_platform.books.finding import FLOW, OFFSETS, OUTCOMES, RANGES
 from fraud_platform.books.page import Leaf
 from fraud_platform.core.ledger import InputRange
 from fraud_platform.topology import Topic
-from tests.books.fakes import FakeFlow, FakeStore, whole_flow
+from tests.books.fakes import FakeFlow, FakeStore, monitored_flow, whole_flow
 
 
 def check(flow: FakeFlow, store: FakeStore | None = None, **options: object) -> Conserved:
@@ -38,22 +38,34 @@ def test_every_topic_is_compared_with_each_of_its_readers() -> None:
         (Topic.RESULT, "documents"): 4,
         (Topic.USERS, "lake"): 8,
         (Topic.USERS, "documents"): 8,
-        (Topic.MONITORED, "lake"): 3,
-        (Topic.MONITORED, "documents"): 3,
-        (Topic.DECISIONS, "lake"): 10,
-        (Topic.DECISIONS, "documents"): 10,
+        (Topic.MONITORED, "lake"): 0,
+        (Topic.MONITORED, "documents"): 0,
+        (Topic.DECISIONS, "lake"): 6,
+        (Topic.DECISIONS, "documents"): 6,
         (Topic.DEAD_LETTERS, DELIVERY): 1,
     }
 
 
 def test_what_comes_from_outside_or_stays_within_a_stage_is_no_equation() -> None:
     """Nobody knows how many lines were sent, though monitoring sends some again; its state has no other reader."""
-    flow = whole_flow()
+    flow = monitored_flow()
     flow.send(Topic.STATEMENTS, 7)
     flow.send(Topic.MONITORING_STATE, 3)
     found = check(flow)
     assert said(found) == []
     assert found.lag["monitoring", Topic.STATEMENTS] == 7
+    assert not {Topic.STATEMENTS, Topic.MONITORING_STATE} & {each.topic for each in found.crossings}
+
+
+def test_what_monitoring_writes_is_compared_with_what_the_sinks_read() -> None:
+    flow = monitored_flow()
+    found = {(each.topic, each.reader): each.written.low for each in check(flow).crossings}
+    assert (found[Topic.MONITORED, "lake"], found[Topic.DECISIONS, "documents"]) == (3, 10)
+    del flow.topics[Topic.MONITORED][0]
+    flow.send(Topic.DECISIONS, 1)
+    off = said(check(flow))
+    assert [name for name, _ in off] == [FLOW] * len(off)
+    assert any("decisions: 1 too many: 10 written by validation and monitoring" in sentence for _, sentence in off)
 
 
 def test_what_waits_for_its_reader_is_counted_without_markers() -> None:
@@ -188,8 +200,8 @@ def test_a_flow_that_goes_on_balances_within_what_it_wrote_meanwhile() -> None:
     found = check(Busy(happens))
     assert said(found) == []
     (crossing,) = [c for c in found.crossings if (c.topic, c.reader) == (Topic.RESULT, "lake")]
-    assert crossing.written == Span(4, 19)
-    assert crossing.read + (crossing.waiting.low or 0) == 19
+    assert crossing.written == Span(4, 22)
+    assert crossing.read + (crossing.waiting.low or 0) == 22
 
 
 def test_a_difference_that_goes_away_is_not_believed() -> None:

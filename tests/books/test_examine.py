@@ -9,7 +9,7 @@ from fraud_platform.books.examine import examine
 from fraud_platform.books.stores import Cut
 from fraud_platform.errors import BrokerUnavailable, StoreUnavailable
 from fraud_platform.settings import Settings
-from fraud_platform.topology import Topic
+from fraud_platform.topology import RESULT_TOPICS, Topic
 from tests.books.entries import START
 from tests.books.fakes import FakeFlow, FakeStore, whole_flow
 from tests.books.stores import FakeDocuments, FakeLake, FakeTopic, row
@@ -50,11 +50,12 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> tuple[FakeFlow, Closing]:
 def test_everything_that_answers_is_in_the_report(settings: Settings, platform: tuple[FakeFlow, Closing]) -> None:
     report = examine(settings)
     assert report.balances
-    assert [line.stage for line in report.stages] == ["ingestion", "projection", "validation", "lake", "documents"]
-    assert [line.day for line in report.stages] == [10, 3, 6, 18, 18]
+    stages = ["ingestion", "projection", "validation", "monitoring", "lake", "documents"]
+    assert [line.stage for line in report.stages] == stages
+    assert [line.day for line in report.stages] == [10, 3, 6, 0, 18, 18]
     assert [(each.hour, each.is_sealed, each.faults) for each in report.hours] == [(START.isoformat(), False, 0)]
     assert report.hours[0].stages["ingestion"].outcomes["dead-lettered"] == 1
-    assert len(report.stores) == 6
+    assert len(report.stores) == 2 * len(RESULT_TOPICS)
     assert platform[1].closed
 
 
@@ -82,7 +83,8 @@ def test_what_is_compared_is_fixed_for_all_topics_before_a_crawl_shows_them(
     monkeypatch.setattr(module, "refresh", lambda *_: order.append("crawl"))
     monkeypatch.setattr(module, "_lake", lambda *args: order.append("lake") or lake(*args))
     assert examine(settings, ledger=False).balances
-    assert order == ["cut"] * 3 + ["crawl"] + ["lake"] * 3
+    count = len(RESULT_TOPICS)
+    assert order == ["cut"] * count + ["crawl"] + ["lake"] * count
 
 
 def test_a_lake_that_is_away_leaves_mongodb_known(

@@ -15,10 +15,10 @@ from fraud_platform.topology import BANKS, Topic
 @pytest.mark.parametrize(
     ("own_broker", "demo", "expected"),
     [
-        (False, True, [Topic.BANK_TRANSACTIONS]),
+        (False, True, [Topic.BANK_TRANSACTIONS, Topic.STATEMENTS]),
         (False, False, []),
-        (True, False, [Topic.BANK_TRANSACTIONS]),
-        (True, True, [Topic.BANK_TRANSACTIONS]),
+        (True, False, [Topic.BANK_TRANSACTIONS, Topic.STATEMENTS]),
+        (True, True, [Topic.BANK_TRANSACTIONS, Topic.STATEMENTS]),
     ],
 )
 def test_only_an_embedded_kafka_without_demo_banks_expects_nothing(
