@@ -93,14 +93,15 @@ class Settings(BaseModel):
     partitions: int = Field(4, alias="FRAUD_PARTITIONS", ge=1, le=1000)
     replication_factor: int = Field(1, alias="FRAUD_REPLICATION_FACTOR", ge=1)
     replicas: str = Field("1", alias="FRAUD_REPLICAS")
+    rules_file: Path | None = Field(None, alias="FRAUD_RULES_FILE")
     pii_key: SecretStr | None = Field(None, alias="FRAUD_PII_KEY")
     demo_rate: float = Field(20.0, alias="FRAUD_DEMO_RATE", gt=0, allow_inf_nan=False)
     embedded: Path | None = Field(None, alias="FRAUD_EMBEDDED")
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "rules_file")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value if value.is_absolute() else CHECKOUT / value
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value if value is None or value.is_absolute() else CHECKOUT / value
 
     @field_validator("lake_bucket")
     @classmethod
