@@ -12,7 +12,7 @@ from fraud_platform.adapters import validator_replies as replies
 from fraud_platform.adapters.validator_http import Budget, Exchange, HttpReply
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.questions import MAX_BATCH, Question, encode_question
+from fraud_platform.core.questions import MAX_BATCH, Question, as_published, encode_question
 from fraud_platform.errors import ConfigurationError, Retryable, ValidatorUnavailable
 from fraud_platform.settings import Settings
 
@@ -61,7 +61,8 @@ class Validator(ABC):
 class ValidatorClient(Validator):
     """The service behind `FRAUD_VALIDATOR_URL`, ours or a foreign one.
 
-    Asks `<url>/batch` in chunks. A service without that route is asked singly, 8 at a time.
+    Asks `<url>/batch` in chunks. A service without that route is asked singly, 8 at a time, in the published fields
+    alone: one of another maker may refuse a field that it does not know.
     What a failed call did learn is kept for the next one, so that even a service too slow for one budget
     gets through a batch in several.
     """
@@ -129,11 +130,11 @@ class ValidatorClient(Validator):
     def _ask(self, questions: Sequence[Question], budget: Budget) -> None:
         """Learn the answers, in batches where the service takes them."""
         if not self._has_batch:
-            self._together([self._single_task(question, budget) for question in questions], budget)
+            self._together([self._single_task(question, budget, is_ours=False) for question in questions], budget)
             return
         left = self._together([self._batch_task(chunk, budget) for chunk in _chunks(questions)], budget)
-        alone = [question for chunk, _ in left for question in chunk]
-        self._together([self._single_task(question, budget) for question in alone], budget)
+        alone = [(question, has_route) for chunk, has_route in left for question in chunk]
+        self._together([self._single_task(question, budget, is_ours=ours) for question, ours in alone], budget)
         # Only now: a wrong address has no batch route either, and is no foreign service to remember.
         self._has_batch = all(has_route for _, has_route in left)
 
@@ -155,11 +156,13 @@ class ValidatorClient(Validator):
 
         return lambda: self._persist(self._batch_url, body, understand, budget, answers=len(questions))
 
-    def _single_task(self, question: Question, budget: Budget) -> Callable[[], None]:
+    def _single_task(self, question: Question, budget: Budget, *, is_ours: bool) -> Callable[[], None]:
+        body = encode_question(question if is_ours else as_published(question))
+
         def understand(reply: HttpReply) -> None:
             self._learned[question] = replies.single(question, reply, self._url)
 
-        return lambda: self._persist(self._url, encode_question(question), understand, budget)
+        return lambda: self._persist(self._url, body, understand, budget)
 
     def _persist(
         self, url: str, body: bytes, understand: Callable[[HttpReply], T], budget: Budget, *, answers: int = 1

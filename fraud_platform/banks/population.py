@@ -12,8 +12,8 @@ from datetime import date, timedelta
 import msgspec
 from faker import Faker
 
+from fraud_platform.banks.mules import MULE_ACCOUNTS
 from fraud_platform.core.statement import canonical_key
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 
 FEWEST_CUSTOMERS = 10
 _POOL = 250
@@ -71,7 +71,7 @@ class Population:
         people = random.Random(f"mules {seed}")
         self.seed = seed
         self.mules: Sequence[Customer] = tuple(
-            _customer(pools, people, number, account) for number, account in enumerate(DEMO_MULE_ACCOUNTS)
+            _customer(pools, people, number, account) for number, account in enumerate(MULE_ACCOUNTS)
         )
         people = random.Random(f"customers {seed}")
         self.customers: Sequence[Customer] = tuple(_customer(pools, people, n, None) for n in range(customers))

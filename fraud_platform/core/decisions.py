@@ -69,31 +69,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.action is not Action.ALLOW
 
 
-def decide(transaction_id: str, findings: Iterable[Hit | NotEvaluable | None], *, rule_set_version: str) -> Decision:
-    """Weigh what every rule found: the gravest action of the hits holds.
-
-    A rule that could not be applied weighs nothing: it is reported, never guessed.
-    """
-    hits: list[Hit] = []
-    open_questions: list[NotEvaluable] = []
-    for finding in findings:
-        if isinstance(finding, Hit):
-            hits.append(finding)
-        elif finding is not None:
-            open_questions.append(finding)
-    return Decision(
-        transaction_id=transaction_id,
-        action=gravest(hit.action for hit in hits),
-        hits=tuple(hits),
-        rule_set_version=rule_set_version,
-        not_evaluable=tuple(open_questions),
-    )
-
-
 def external_decision(transaction_id: str, *, is_fraudulent: bool) -> Decision:
     """The decision behind a foreign validator's bare yes or no: a person should look at a yes."""
     hit = Hit(rule_id=EXTERNAL, criterion="EXTERNAL", observed="is_fraudulent_transaction", action=Action.REVIEW)
-    return decide(transaction_id, [hit] if is_fraudulent else [], rule_set_version=EXTERNAL)
+    return Decision(
+        transaction_id=transaction_id,
+        action=hit.action if is_fraudulent else Action.ALLOW,
+        hits=(hit,) if is_fraudulent else (),
+        rule_set_version=EXTERNAL,
+    )
 
 
 def canonical(number: Decimal) -> str:

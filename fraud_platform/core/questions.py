@@ -4,6 +4,7 @@ The platform's client sends a `Question`; the service reads one with `parse_ques
 `Facts`, or to the same `Rejected`, whose reason holds no field's value.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -19,15 +20,16 @@ MAX_BATCH = 1000
 """Most questions in one batch."""
 
 ERROR_TYPES = frozenset({
-    "schema", "invalid-json", "invalid-utf8", "invalid-amount", "invalid-receiver-details", "too-large",
+    "schema", "invalid-json", "invalid-utf8", "invalid-amount", "invalid-date", "invalid-receiver-details", "too-large",
 })  # fmt: skip
 """Every `Rejected.error_type` that a question can earn."""
 
 
-class Question(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
+class Question(msgspec.Struct, frozen=True, gc=False, cache_hash=True, omit_defaults=True):
     """One request of `POST /validate`, as on the wire.
 
-    `amount` in major units; `receiver_details` is a JSON object as *text*; `sender_bank` may be null.
+    `amount` in major units; `receiver_details` is a JSON object as *text*; `sender_bank` may be null. The last two
+    may be left out, which leaves rules that need them open; `transfer_date` is ISO 8601, without a zone it is UTC.
     """
 
     transaction_id: str
@@ -35,6 +37,8 @@ class Question(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     receiver_details: str
     sender_bank: str | None
     amount: Decimal
+    receiver_bank_account: str | None = None
+    transfer_date: str | None = None
 
 
 class Receiver(msgspec.Struct, frozen=True, gc=False):
@@ -44,13 +48,16 @@ class Receiver(msgspec.Struct, frozen=True, gc=False):
     name: str | None = None
 
 
-class Facts(msgspec.Struct, frozen=True, gc=False):
-    """A checked question, as the rules see it. `amount` fits `decimal(38,9)`."""
+class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A checked question. `amount` fits `decimal(38,9)`, `at` is aware; what the question does not say is None."""
 
     transaction_id: str
-    amount: Decimal
+    sender_account: str
+    sender_bank: str | None
     receiver_account: str | None
     receiver_name: str | None
+    amount: Decimal
+    at: datetime | None
 
 
 T = TypeVar("T")
@@ -68,23 +75,42 @@ def parse_question(raw: bytes | memoryview) -> Facts | Rejected:
     return question if isinstance(question, Rejected) else facts_of(question)
 
 
+def as_published(question: Question) -> Question:
+    """The question in the five fields that every validator knows, those of other makers too."""
+    return msgspec.structs.replace(question, receiver_bank_account=None, transfer_date=None)
+
+
 def facts_of(question: Question) -> Facts | Rejected:
-    """Check what the types cannot say: ids, the amount's bounds, the receiver's JSON."""
+    """Check what the types cannot say: ids, the amount's bounds, the date, the receiver's JSON."""
     if not question.transaction_id:
         return Rejected("schema", "`$.transaction_id` is empty")
     fault = money.fault(question.amount)
     if fault:
         return Rejected("invalid-amount", f"`$.amount` {fault}")
+    at = None if question.transfer_date is None else _instant(question.transfer_date)
+    if isinstance(at, Rejected):
+        return at
     receiver = _decode(_receivers, question.receiver_details)
     if isinstance(receiver, Rejected):
         return Rejected("invalid-receiver-details", f"`$.receiver_details`, read as JSON: {receiver.reason}")
-    account = receiver.bank_account
+    described = None if receiver.bank_account is None else str(receiver.bank_account)
     return Facts(
         transaction_id=question.transaction_id,
-        amount=question.amount,
-        receiver_account=str(account) if isinstance(account, int) else account,
+        sender_account=question.sender_bank_account,
+        sender_bank=question.sender_bank,
+        receiver_account=question.receiver_bank_account or described,
         receiver_name=receiver.name,
+        amount=question.amount,
+        at=at,
     )
+
+
+def _instant(text: str) -> datetime | Rejected:
+    try:
+        written = datetime.fromisoformat(text)
+    except ValueError:
+        return Rejected("invalid-date", "`$.transfer_date` is not ISO 8601")
+    return written if written.tzinfo else written.replace(tzinfo=UTC)
 
 
 def _decode(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview | str) -> T | Rejected:

@@ -1,7 +1,13 @@
 """What the systems send -> what a rule sees."""
 
+from decimal import Decimal
+
+from fraud_platform.core.questions import Facts
 from fraud_platform.core.statement import Statement
 from fraud_platform.rules.event import Event
+from fraud_platform.rules.rule_set import micros
+
+_NOTHING = Decimal(0)
 
 
 def event_of_statement(statement: Statement) -> Event:
@@ -17,4 +23,19 @@ def event_of_statement(statement: Statement) -> Event:
         balance=statement.balance,
         sector=statement.sector,
         bank=statement.bank_id,
+    )
+
+
+def event_of_question(facts: Facts) -> Event:
+    """A transfer as its sender's account sees it: the amount leaves, nothing arrives; it has no balance and sector."""
+    return Event(
+        transaction_id=facts.transaction_id,
+        account=facts.sender_account,
+        at=None if facts.at is None else micros(facts.at),
+        amount=facts.amount,
+        deposit=_NOTHING,
+        withdrawal=facts.amount,
+        bank=facts.sender_bank,
+        counterparty_account=facts.receiver_account,
+        counterparty_name=facts.receiver_name,
     )

@@ -34,6 +34,8 @@ def question_about(transaction: Mapping[str, Any], as_json: Callable[[Mapping[st
         receiver_details=as_json(transaction["receiver_details"]),
         sender_bank=transaction["sender_bank"],
         amount=transaction["amount"],
+        receiver_bank_account=transaction["receiver_bank_account"],
+        transfer_date=transaction["transfer_date"],
     )
 
 

@@ -7,8 +7,9 @@ import sys
 
 import uvicorn
 
-from fraud_platform.core.rules import default_rule_set
 from fraud_platform.errors import ConfigurationError
+from fraud_platform.rules import files
+from fraud_platform.rules.engine import Engine
 from fraud_platform.settings import load
 from fraud_platform.validator_api.app import create_app
 
@@ -20,12 +21,14 @@ def main() -> int:
     """Serve until told to stop; the exit code is 0 after a stop, 1 when it could not start."""
     asked = _arguments()
     try:
-        key = load().validator_api_key
+        settings = load()
+        engine = Engine(files.load(settings.rules_file or files.DEFAULT_FILE))
         listener = _listen(asked.host, asked.port)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1
-    app = create_app(default_rule_set(), api_key=key.get_secret_value() if key else None)
+    key = settings.validator_api_key
+    app = create_app(lambda: engine, api_key=key.get_secret_value() if key else None)
     server = uvicorn.Server(
         uvicorn.Config(
             app,

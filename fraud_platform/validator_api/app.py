@@ -1,8 +1,11 @@
 """The application: routes over pure judging."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
@@ -10,12 +13,12 @@ from starlette.exceptions import HTTPException
 from fraud_platform import __version__
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.questions import MAX_QUESTION_BYTES
-from fraud_platform.core.rules import RuleSet
+from fraud_platform.rules.engine import Engine
 from fraud_platform.validator_api import metrics as measuring
 from fraud_platform.validator_api import openapi
 from fraud_platform.validator_api.guard import Bearer, Refused, Watch, http_error, json_response, read_body
 from fraud_platform.validator_api.judging import judge_batch, judge_one
-from fraud_platform.validator_api.wire import Health
+from fraud_platform.validator_api.wire import ActiveRules, Health
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 """Longest body of `POST /validate/batch`: 1,000 items of 8 KB on average."""
@@ -28,8 +31,15 @@ _PAGE_POLICY = {
 }
 
 
-def create_app(rules: RuleSet, *, api_key: str | None = None) -> FastAPI:
-    """The service over one rule set; `api_key` None leaves it open."""
+Rules = Callable[[], Engine]
+
+
+def create_app(rules: Rules, *, api_key: str | None = None) -> FastAPI:
+    """The service; `api_key` None leaves it open.
+
+    `rules` gives the engine to judge by, at once. It is asked once for each request, so that all items of a batch
+    are judged by one version, and may answer with another rule set from one request to the next.
+    """
     app = FastAPI(
         title="fraud-validator-api",
         version=__version__,
@@ -50,10 +60,10 @@ def create_app(rules: RuleSet, *, api_key: str | None = None) -> FastAPI:
     return app
 
 
-def _add_judging(app: FastAPI, rules: RuleSet, metrics: measuring.Metrics, keyed: list[Any]) -> None:
+def _add_judging(app: FastAPI, rules: Rules, metrics: measuring.Metrics, keyed: list[Any]) -> None:
     @app.post("/validate", dependencies=keyed, **openapi.VALIDATE)
     async def validate(request: Request) -> Response:
-        reply = judge_one(await read_body(request, MAX_QUESTION_BYTES), rules)
+        reply = judge_one(await read_body(request, MAX_QUESTION_BYTES), rules())
         if isinstance(reply, Rejected):
             metrics.rejected(reply.error_type)
             raise Refused.because(reply)
@@ -62,22 +72,32 @@ def _add_judging(app: FastAPI, rules: RuleSet, metrics: measuring.Metrics, keyed
 
     @app.post("/validate/batch", dependencies=keyed, **openapi.VALIDATE_BATCH)
     async def validate_batch(request: Request) -> Response:
-        reply = judge_batch(await read_body(request, MAX_BATCH_BYTES), rules)
+        reply = judge_batch(await read_body(request, MAX_BATCH_BYTES), rules())
         if isinstance(reply, Rejected):
             metrics.rejected(reply.error_type)
             raise Refused.because(reply)
         metrics.results(reply.results)
         return json_response(reply)
 
+    @app.get("/rules", dependencies=keyed, **openapi.RULES)
+    async def read_rules() -> Response:
+        return Response(_told(rules()), media_type="application/json")
 
-def _add_operations(app: FastAPI, rules: RuleSet, metrics: measuring.Metrics, keyed: list[Any]) -> None:
+
+@lru_cache(maxsize=1)
+def _told(engine: Engine) -> bytes:
+    """Kept, since long lists take long to write out, and requests wait meanwhile."""
+    return msgspec.json.encode(ActiveRules.of(engine.rule_set))
+
+
+def _add_operations(app: FastAPI, rules: Rules, metrics: measuring.Metrics, keyed: list[Any]) -> None:
     @app.get("/healthz", **openapi.HEALTHZ)
     async def healthz() -> Response:
-        return json_response(Health("alive", rules.version))
+        return json_response(Health("alive", rules().rule_set.version))
 
     @app.get("/readyz", **openapi.READYZ)
     async def readyz() -> Response:
-        return json_response(Health("ready", rules.version))
+        return json_response(Health("ready", rules().rule_set.version))
 
     @app.get("/metrics", dependencies=keyed, **openapi.METRICS)
     async def read_metrics() -> Response:

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import PlainTextResponse
 
 from fraud_platform.core.questions import MAX_BATCH, Question, Receiver
-from fraud_platform.validator_api.wire import BatchReply, Failure, Health, ItemFailure, Reply
+from fraud_platform.validator_api.wire import ActiveRules, BatchReply, Failure, Health, ItemFailure, Reply
 
 ABOUT = (
     "Says whether a transfer looks fraudulent, and why. An answer depends on the request and the version of "
@@ -22,6 +22,8 @@ _EXAMPLE = {
     "receiver_details": '{"name": "A. Person", "bank_account": "GB68MULE00000000107919"}',
     "sender_bank": "First Example Bank",
     "amount": 12500.5,
+    "receiver_bank_account": "GB68MULE00000000107919",
+    "transfer_date": "2026-01-31T12:00:00Z",
 }
 _FAULTS = {
     401: "The bearer key is missing or wrong.",
@@ -49,7 +51,10 @@ def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 VALIDATE: dict[str, Any] = {
     "summary": "Judge one transfer",
-    "description": "Every rule is applied; one whose fields are missing is listed in `not_evaluable`.",
+    "description": (
+        "Every rule is applied. One that needs a field which the request lacks, or the account's history, which is not "
+        "kept here, is listed in `not_evaluable` with the reason."
+    ),
     "tags": [_JUDGING],
     "responses": _replies(Reply, "The decision and its reasons.") | _faults(401, 408, 413, 422),
     "openapi_extra": {"requestBody": {"required": True, "content": _json(_ref(Question), _EXAMPLE)}},
@@ -65,6 +70,12 @@ VALIDATE_BATCH: dict[str, Any] = {
             "content": _json({"type": "array", "maxItems": MAX_BATCH, "items": _ref(Question)}, [_EXAMPLE]),
         }
     },
+}
+RULES: dict[str, Any] = {
+    "summary": "The rule set in force",
+    "description": "Saved as a file, `rule_set` is a rule set of this very `version`.",
+    "tags": [_JUDGING],
+    "responses": _replies(ActiveRules, "The rule set and its version.") | _faults(401),
 }
 HEALTHZ: dict[str, Any] = {
     "summary": "Is the process alive?",
@@ -109,7 +120,7 @@ def describe(app: FastAPI, *, keyed: bool) -> None:
 
 
 def _components() -> dict[str, Any]:
-    kinds = (Question, Receiver, Reply, ItemFailure, Failure, Health)
+    kinds = (Question, Receiver, Reply, ItemFailure, ActiveRules, Failure, Health)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     # msgspec describes unions of structs only when they carry a tag; these two differ by their fields.
     components["BatchReply"] = {
@@ -128,6 +139,7 @@ def _components() -> dict[str, Any]:
     details = components["Question"]["properties"]["receiver_details"]
     details.update(contentMediaType="application/json", contentSchema=_ref(Receiver))
     components["Question"]["properties"]["transaction_id"]["minLength"] = 1
+    components["Question"]["properties"]["transfer_date"]["description"] = "ISO 8601; without a zone it is UTC."
     return components
 
 

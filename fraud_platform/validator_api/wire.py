@@ -1,9 +1,12 @@
 """The replies of the service, as on the wire."""
 
+from typing import Any
+
 import msgspec
 
 from fraud_platform.core.decisions import Action, Decision, Hit, NotEvaluable
 from fraud_platform.core.outcome import Rejected
+from fraud_platform.rules.rule_set import RuleSet
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +68,51 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     rule_set_version: str
+
+
+class Expiring(msgspec.Struct, frozen=True):
+    """An entry of a list that counts until the moment `expires` of event time (ISO 8601, UTC)."""
+
+    value: str
+    expires: str
+
+
+class ListContent(msgspec.Struct, frozen=True):
+    """A list that LISTED rules name, its entries spelled as they are compared."""
+
+    accounts: list[str | Expiring]
+    names: list[str | Expiring]
+
+
+class RuleContent(msgspec.Struct, frozen=True):
+    """One rule; exact numbers among its parameters are texts."""
+
+    id: str
+    criterion: str
+    parameters: dict[str, Any]
+    action: Action
+    enabled: bool
+    description: str
+
+
+class RuleSetContent(msgspec.Struct, frozen=True):
+    """A rule set whole, defaults written out; as a file it is accepted again, under the same version."""
+
+    lateness: str
+    lists: dict[str, ListContent]
+    rules: list[RuleContent]
+
+
+class ActiveRules(msgspec.Struct, frozen=True):
+    """What the service judges by; `version` is the hash of the rule set's content."""
+
+    version: str
+    rule_set: RuleSetContent
+
+    @classmethod
+    def of(cls, rule_set: RuleSet) -> "ActiveRules":
+        """The rule set in the words of the wire."""
+        return cls(rule_set.version, _content.decode(rule_set.canonical()))
+
+
+_content = msgspec.json.Decoder(RuleSetContent)

@@ -11,27 +11,28 @@ from fraud_platform.adapters import validator as adapter
 from fraud_platform.adapters.validator import Validator, ValidatorClient
 from fraud_platform.core.decisions import Action, Decision
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.rules import default_rule_set
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from fraud_platform.errors import ConfigurationError
 from fraud_platform.settings import Settings
 from tests.adapters.hostile import UNHURRIED, Seen, hostile, reply
 from tests.fakes.validator import FakeValidator
 from tests.validator_api.builders import typed
+from tests.validator_api.rule_sets import LARGE_AND_LISTED, MULE, compiled, saved
 from tests.validator_api.service import running_validator
 
 KEY = "a-key-for-tests"
+RULES = compiled(LARGE_AND_LISTED)
+VERSION = RULES.rule_set.version
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    with running_validator(api_key=KEY) as address:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_validator(api_key=KEY, rules=saved(tmp_path_factory.mktemp("rules"))) as address:
         yield address
 
 
 @pytest.fixture(params=["fake", "real"])
 def validator(request: pytest.FixtureRequest) -> Iterator[Validator]:
-    made: Validator = FakeValidator()
+    made: Validator = FakeValidator(RULES)
     if request.param == "real":
         made = ValidatorClient(f"{request.getfixturevalue('service')}/validate", api_key=KEY, **UNHURRIED)
     yield made
@@ -51,20 +52,26 @@ def test_nothing_asked_is_nothing_answered(validator: Validator) -> None:
 
 
 def test_a_decision_comes_with_its_reasons_and_its_version(validator: Validator) -> None:
-    mule = json.dumps({"bank_account": DEMO_MULE_ACCOUNTS[0]})
+    mule = json.dumps({"bank_account": MULE})
     (decision,) = validator.judge([typed(amount="10000.10", receiver_details=mule)])
     assert isinstance(decision, Decision)
-    assert (decision.action, decision.rule_set_version) == (Action.BLOCK, default_rule_set().version)
-    assert [(hit.criterion, hit.observed) for hit in decision.hits] == [
-        ("HIGH_TRANSACTION_AMOUNT", "10000.1"),
-        ("LISTED", "listed: demo-mules"),
-    ]
+    assert (decision.action, decision.rule_set_version) == (Action.BLOCK, VERSION)
+    listed = f"counterparty_account listed: mules@{RULES.rule_set.lists['mules'].version}"
+    assert [(hit.criterion, hit.observed, hit.limit) for hit in decision.hits] == [
+        ("HIGH_TRANSACTION_AMOUNT", "10000.1", "10000"), ("LISTED", listed, None),
+    ]  # fmt: skip
 
 
 def test_a_rule_that_could_not_be_applied_is_told(validator: Validator) -> None:
     (decision,) = validator.judge([typed(receiver_details="{}")])
     assert isinstance(decision, Decision)
-    assert [left_open.rule_id for left_open in decision.not_evaluable] == ["receiver-watch-list"]
+    assert [left_open.rule_id for left_open in decision.not_evaluable] == ["listed"]
+
+
+def test_the_account_that_the_money_goes_to_is_told_in_batches(validator: Validator) -> None:
+    (decision,) = validator.judge([typed(receiver_details="{}", receiver_bank_account=MULE)])
+    assert isinstance(decision, Decision)
+    assert (decision.action, decision.not_evaluable) == (Action.BLOCK, ())
 
 
 def test_a_bad_question_is_rejected_alone(validator: Validator) -> None:
@@ -73,8 +80,9 @@ def test_a_bad_question_is_rejected_alone(validator: Validator) -> None:
         typed("t-3", receiver_details="[]"),
         typed("t-4", amount="0.0000000001"),
         typed(""),
+        typed("t-5", transfer_date="soon"),
     ]
-    first, *rejected, last = validator.judge([typed("t-1"), *bad, typed("t-5")])
+    first, *rejected, last = validator.judge([typed("t-1"), *bad, typed("t-6")])
     assert isinstance(first, Decision)
     assert isinstance(last, Decision)
     assert [answer.error_type for answer in rejected if isinstance(answer, Rejected)] == [
@@ -82,6 +90,7 @@ def test_a_bad_question_is_rejected_alone(validator: Validator) -> None:
         "invalid-receiver-details",
         "invalid-amount",
         "schema",
+        "invalid-date",
     ]
 
 
@@ -148,7 +157,7 @@ def test_a_batch_whose_reply_was_lost_is_judged_the_same_when_it_is_asked_again(
     assert len(judged) == 3
     assert len(set(judged)) == 1
     versions = {answer.rule_set_version for answer in answers if isinstance(answer, Decision)}
-    assert versions == {default_rule_set().version}
+    assert versions == {VERSION}
 
 
 def test_a_service_that_can_answer_says_so(monkeypatch: pytest.MonkeyPatch, validator: Validator) -> None:

@@ -56,18 +56,33 @@ def test_a_bare_yes_is_a_review_and_a_bare_no_is_allowed() -> None:
     ]
 
 
-def test_the_request_is_the_published_one() -> None:
+def test_a_service_without_batches_is_sent_the_published_fields_alone() -> None:
+    """One of another maker may refuse a field that it does not know."""
     details = json.dumps({"name": "Ada"})
-    with asking(without_batches()) as (server, client):
-        client.judge([typed(amount="1234567890123456789.123456789", receiver_details=details, sender_bank=None)])
-    body = server.requests[-1].body
-    assert json.loads(body, parse_float=Decimal) == {
+    asked = typed(
+        amount="1234567890123456789.123456789", receiver_details=details, sender_bank=None,
+        receiver_bank_account="ACC-2", transfer_date="2026-01-31",
+    )  # fmt: skip
+    published = {
         "transaction_id": "t-1",
         "sender_bank_account": "ACC-1",
         "receiver_details": details,
         "sender_bank": None,
         "amount": Decimal("1234567890123456789.123456789"),
     }
+    with asking(without_batches()) as (server, client):
+        client.judge([asked])
+        client.judge([asked])  # by now it is known
+    singles = [json.loads(seen.body, parse_float=Decimal) for seen in server.requests if seen.path == "/validate"]
+    assert singles == [published, published]
+
+
+def test_our_own_service_is_told_the_receiving_account_and_the_date_whichever_way_it_is_asked() -> None:
+    with asking(refusing(422, None)) as (server, client):
+        client.judge([typed(receiver_bank_account="ACC-2", transfer_date="2026-01-31")])
+    (batch,), single = (json.loads(seen.body) for seen in server.requests)
+    assert batch == single
+    assert (single["receiver_bank_account"], single["transfer_date"]) == ("ACC-2", "2026-01-31")
 
 
 def test_the_key_travels_in_its_header_and_no_encoding_is_asked_for() -> None:

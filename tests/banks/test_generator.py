@@ -4,15 +4,24 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_platform.banks.generator import Scenario, TransferGenerator
+from fraud_platform.banks.mules import MULE_ACCOUNTS
 from fraud_platform.banks.population import Population
+from fraud_platform.core.decisions import Action
+from fraud_platform.core.evaluation import UNIDENTIFIED
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.core.transaction import parse_transaction
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
+from fraud_platform.core.questions import facts_of
+from fraud_platform.core.transaction import parse_transaction, to_avro
+from fraud_platform.rules import files
+from fraud_platform.rules.engine import Engine
+from fraud_platform.rules.rule_set import RuleSet
+from fraud_platform.validation.stage import question_about
+from fraud_platform.validator_api.judging import decide
 
 PEOPLE = Population(7, customers=200)
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -124,12 +133,36 @@ def test_each_transfer_has_a_label_that_tells_the_truth_about_it():
 
 def test_the_mule_scenario_and_it_alone_pays_watch_listed_accounts():
     for transfer in MANY:
-        listed = json.loads(transfer.value)["receiver_bank_account"] in DEMO_MULE_ACCOUNTS
+        listed = json.loads(transfer.value)["receiver_bank_account"] in MULE_ACCOUNTS
         assert listed == (transfer.scenario is Scenario.MULE_ACCOUNT)
 
 
 def test_a_large_amount_is_ten_thousand_or_more():
     assert all(_amount(t) >= 10_000 for t in MANY if t.scenario is Scenario.LARGE_AMOUNT)
+
+
+def _decision(transfer, engine):
+    """What the validator says of it."""
+    row = to_avro(parse_transaction(transfer.value), sender_ssn=None, receiver_ssn=None)
+    return decide(facts_of(question_about(row)), engine)
+
+
+def test_the_default_rules_find_every_large_transfer_and_leave_the_bursts_to_rules_with_a_history():
+    engine = Engine(files.load())
+    asked = [t for t in MANY if t.evaluation == UNIDENTIFIED and t.scenario is not Scenario.LEGITIMATE]
+    found = Counter((t.scenario, _decision(t, engine).action.value) for t in asked)
+    assert found[Scenario.LARGE_AMOUNT, "REVIEW"] == sum(t.scenario is Scenario.LARGE_AMOUNT for t in asked) > 100
+    assert found[Scenario.ACCOUNT_TAKEOVER, "ALLOW"] > 0
+    assert found[Scenario.ACCOUNT_TAKEOVER, "REVIEW"] == 0
+
+
+def test_the_listed_rule_finds_every_mule_once_it_is_switched_on():
+    rules = files.load()
+    switched = [msgspec.structs.replace(r, enabled=r.criterion == "LISTED") for r in rules.rules]
+    engine = Engine(RuleSet.of(switched, rules.lists.values()))
+    for transfer in MANY[:2000]:
+        is_mule = transfer.scenario is Scenario.MULE_ACCOUNT
+        assert (_decision(transfer, engine).action is Action.BLOCK) == is_mule
 
 
 def test_a_takeover_is_a_burst_from_one_victim_to_one_accomplice_below_the_amount_rule():

@@ -1,7 +1,8 @@
 import pytest
 
+from fraud_platform.banks.mules import MULE_ACCOUNTS
 from fraud_platform.banks.population import BANKS, Population
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
+from fraud_platform.rules import files
 
 PEOPLE = Population(7, customers=300)
 
@@ -52,9 +53,18 @@ def test_every_bank_has_customers_and_starts_their_accounts():
     assert all(customer.account.startswith(customer.bank.code) for customer in PEOPLE.customers)
 
 
-def test_the_mules_hold_exactly_the_watch_listed_accounts():
-    assert [mule.account for mule in PEOPLE.mules] == list(DEMO_MULE_ACCOUNTS)
-    assert not {customer.account for customer in PEOPLE.customers} & set(DEMO_MULE_ACCOUNTS)
+def test_the_mules_hold_exactly_the_accounts_that_the_default_rule_set_lists():
+    assert [mule.account for mule in PEOPLE.mules] == list(MULE_ACCOUNTS)
+    assert set(files.load().lists["demo-mules"].accounts) == set(MULE_ACCOUNTS)
+    assert not {customer.account for customer in PEOPLE.customers} & set(MULE_ACCOUNTS)
+
+
+def test_the_mules_are_distinct_and_have_correct_check_digits():
+    def remainder(iban):
+        return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97
+
+    assert len(set(MULE_ACCOUNTS)) == 12
+    assert {remainder(account) for account in MULE_ACCOUNTS} == {1}
 
 
 def test_too_few_customers_are_refused():

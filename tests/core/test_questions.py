@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ from fraud_platform.core.questions import (
     MAX_QUESTION_BYTES,
     Facts,
     Question,
+    as_published,
+    encode_question,
     facts_of,
     parse_question,
 )
@@ -26,32 +29,80 @@ def with_amount(text: str) -> bytes:
     return raw(amount="AMOUNT").replace(b'"AMOUNT"', text.encode())
 
 
+def facts(**changes: Any) -> Facts:
+    """What a good request comes to."""
+    found = parse_question(raw(**changes))
+    assert isinstance(found, Facts), found
+    return found
+
+
 def test_a_good_request_gives_the_facts() -> None:
     details = json.dumps({"id": "u-2", "name": "Ada", "bank_account": "ACC-2", "ssn": "tok_1_ab"})
-    assert parse_question(raw(receiver_details=details, amount="12.50")) == Facts(
-        "t-1", Decimal("12.50"), "ACC-2", "Ada"
+    assert facts(receiver_details=details, amount="12.50", transfer_date="2026-01-31T12:00:00+01:00") == Facts(
+        transaction_id="t-1",
+        sender_account="ACC-1",
+        sender_bank="First Bank",
+        receiver_account="ACC-2",
+        receiver_name="Ada",
+        amount=Decimal("12.50"),
+        at=datetime(2026, 1, 31, 11, tzinfo=UTC),
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "at"),
+    [
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T12:00:00", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31T12:00:00.123456Z", datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)),
+        ("20260131T120000-0530", datetime(2026, 1, 31, 17, 30, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_the_date_is_iso_8601_and_without_a_zone_it_is_utc(written: str | None, at: datetime | None) -> None:
+    assert facts(transfer_date=written).at == at
+
+
+@pytest.mark.parametrize("written", ["", "yesterday", "2026-02-30", "31.01.2026", "1769860800", "2026-01-31T25:00"])
+def test_a_date_that_is_none_is_rejected(written: str) -> None:
+    assert parse_question(raw(transfer_date=written)) == Rejected("invalid-date", "`$.transfer_date` is not ISO 8601")
+
+
+def test_the_receiver_s_account_is_the_one_that_the_money_goes_to() -> None:
+    details = json.dumps({"bank_account": "ACC-2"})
+    assert facts(receiver_details=details, receiver_bank_account="ACC-3").receiver_account == "ACC-3"
+    assert facts(receiver_details="{}", receiver_bank_account="ACC-3").receiver_account == "ACC-3"
+    assert facts(receiver_details=details, receiver_bank_account=None).receiver_account == "ACC-2"
+
+
+def test_what_is_left_out_is_not_on_the_wire() -> None:
+    whole = Question("t-1", "ACC-1", "{}", None, Decimal("1.50"), "ACC-2", "2026-01-31")
+    assert parse_question(encode_question(whole)) == facts_of(whole)
+    assert json.loads(encode_question(as_published(whole))) == {
+        "transaction_id": "t-1", "sender_bank_account": "ACC-1", "receiver_details": "{}", "sender_bank": None,
+        "amount": 1.5,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["0.1", '"0.1"', "1e-1", '"1E-1"'])
 def test_the_amount_is_exact_as_number_and_as_string(text: str) -> None:
-    facts = parse_question(with_amount(text))
-    assert isinstance(facts, Facts)
-    assert facts.amount == Decimal("0.1")
+    found = parse_question(with_amount(text))
+    assert isinstance(found, Facts)
+    assert found.amount == Decimal("0.1")
 
 
 def test_the_sender_bank_may_be_null_and_unknown_fields_are_ignored() -> None:
-    assert isinstance(parse_question(raw(sender_bank=None, extra={"$gt": ""})), Facts)
+    assert facts(sender_bank=None, extra={"$gt": ""}).sender_bank is None
 
 
 def test_a_receiver_without_account_and_name_is_no_fault() -> None:
-    assert parse_question(raw(receiver_details="{}", amount=1)) == Facts("t-1", Decimal(1), None, None)
+    found = facts(receiver_details="{}")
+    assert (found.receiver_account, found.receiver_name) == (None, None)
 
 
 def test_a_numeric_account_is_taken_as_text() -> None:
-    facts = parse_question(raw(receiver_details='{"bank_account": 12345678901234567890}'))
-    assert isinstance(facts, Facts)
-    assert facts.receiver_account == "12345678901234567890"
+    account = facts(receiver_details='{"bank_account": 12345678901234567890}').receiver_account
+    assert account == "12345678901234567890"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +144,7 @@ def test_each_field_is_required_and_named_when_missing(field: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [1, True, ["x"], {"$gt": ""}])
-@pytest.mark.parametrize("field", ["transaction_id", "sender_bank_account", "receiver_details", "sender_bank"])
+@pytest.mark.parametrize("field", [name for name in Question.__struct_fields__ if name != "amount"])
 def test_a_wrong_type_is_rejected_and_the_field_named(field: str, wrong: object) -> None:
     rejected = parse_question(raw(**{field: wrong}))
     assert isinstance(rejected, Rejected)
@@ -150,6 +201,8 @@ def test_receiver_details_must_be_a_json_object(details: str) -> None:
         raw(amount=CANARY),
         raw(amount=f"-{CANARY}"),
         raw(sender_bank={CANARY: CANARY}),
+        raw(transfer_date=CANARY),
+        raw(receiver_bank_account=[CANARY]),
         raw(receiver_details=CANARY),
         raw(receiver_details=json.dumps({"name": [CANARY]})),
         raw() + CANARY.encode(),

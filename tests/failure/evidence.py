@@ -61,7 +61,7 @@ def fate_of(raw: bytes | None) -> Fate:
         return Fate.FRAUDULENT if verdict == "fraudulent" else Fate.DISCARDED
     if len(json.dumps(receiver)) > 64 * 1024:
         return Fate.UNANSWERABLE
-    return Fate.FLAGGED if amount >= 10_000 or "MULE" in receiver["bank_account"] else Fate.ALLOWED
+    return Fate.FLAGGED if amount >= 10_000 else Fate.ALLOWED
 
 
 @dataclass

@@ -5,7 +5,6 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from tests.builders import party, transfer
 from tests.failure.lines import Line
 
@@ -22,7 +21,7 @@ RUBBISH: tuple[bytes | None, ...] = (
     json.dumps(transfer("no-receiver", receiver_details=None)).encode(),
 )
 KINDS = {
-    "fraudulent": 30, "small": 32, "large": 14, "mule": 8, "legitimate": 6, "odd": 2, "rubbish": 4, "endless": 1,
+    "fraudulent": 30, "small": 32, "large": 22, "legitimate": 6, "odd": 2, "rubbish": 4, "endless": 1,
     "repeat": 6,
 }  # fmt: skip
 
@@ -54,8 +53,6 @@ def _transfer(dice: random.Random, kind: str, name: str) -> dict[str, Any]:
         changes["evaluation"] = "FRAUD (certain)"
     elif kind == "large":
         changes["amount"] = str(10_000 + dice.randrange(100_000))
-    elif kind == "mule":
-        details["bank_account"] = dice.choice(DEMO_MULE_ACCOUNTS)
     elif kind == "endless":
         details["address"] = "x" * 70_000  # good for the platform, too long for the validator
     return transfer(

@@ -6,15 +6,17 @@ from fraud_platform.adapters.validator import Validator
 from fraud_platform.core.decisions import Decision
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.questions import Question, encode_question, parse_question
-from fraud_platform.core.rules import RuleSet, default_rule_set
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
+from fraud_platform.rules import files
+from fraud_platform.rules.engine import Engine
+from fraud_platform.validator_api.judging import decide
 
 
 class FakeValidator(Validator):
-    """Judges by `rules`; `is_down` and `refuses_key` make it fail, `asked` holds every batch it answered."""
+    """Judges by the engine's rules; `is_down` and `refuses_key` make it fail, `asked` holds every batch it answered."""
 
-    def __init__(self, rules: RuleSet | None = None) -> None:
-        self._rules = rules or default_rule_set()
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine or Engine(files.load())
         self.is_down = False
         self.refuses_key = False
         self.probes = 0
@@ -32,7 +34,7 @@ class FakeValidator(Validator):
 
     def _answer(self, question: Question) -> Decision | Rejected:
         facts = parse_question(encode_question(question))
-        return facts if isinstance(facts, Rejected) else self._rules.judge(facts)
+        return facts if isinstance(facts, Rejected) else decide(facts, self._engine)
 
     def probe(self) -> bool:
         self.probes += 1

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
 from fraud_platform.runtime.drain import drain
 from fraud_platform.runtime.launch import Slot, run_slot
@@ -29,14 +28,15 @@ from tests.stages.flow import (
     values,
     wait_for,
 )
+from tests.validator_api.rule_sets import LARGE_AND_LISTED, MULE, compiled, saved
 from tests.validator_api.service import running_validator, started_validator
 
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
-def validator() -> Iterator[str]:
-    with running_validator() as address:
+def validator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_validator(rules=saved(tmp_path_factory.mktemp("rules"))) as address:
         yield f"{address}/validate"
 
 
@@ -71,12 +71,11 @@ def running_slot(settings: Settings) -> Iterator[list[Progress]]:
 
 
 def test_the_validator_decides_and_every_decision_is_kept(settings: Settings, validator: str) -> None:
-    mule = party("u-2", bank_account=DEMO_MULE_ACCOUNTS[0])
     ingest(
         settings,
         open_transfer("small", amount="9999.99"),
         open_transfer("large", amount="10000"),
-        open_transfer("mule", receiver_details=mule),
+        open_transfer("mule", receiver_bank_account=MULE),
     )
     report = drain(ask(settings, validator), VALIDATION)
     assert dict(report.outcomes) == {"accepted.fraudulent": 2, "discarded.legitimate": 1}
@@ -91,7 +90,8 @@ def test_the_validator_decides_and_every_decision_is_kept(settings: Settings, va
     }  # fmt: skip
     assert [hit["criterion"] for hit in decisions["large"]["hits"]] == ["HIGH_TRANSACTION_AMOUNT"]
     assert {each["stage"] for each in decisions.values()} == {"validation"}
-    assert len({each["rule_set_version"] for each in decisions.values()}) == 1
+    version = compiled(LARGE_AND_LISTED).rule_set.version
+    assert {each["rule_set_version"] for each in decisions.values()} == {version}
 
 
 def test_rows_are_keyed_by_their_ids_and_carry_the_time_of_the_transfer(settings: Settings, validator: str) -> None:

@@ -5,29 +5,32 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "fraud_platform.validator_api")
 STOP_SECONDS = 9  # three are promised, two of them for a request under way; other tests work beside this one
 
 
-def environment(api_key: str = "") -> dict[str, str]:
-    """This process's environment without a key of its own; the empty value also hides one in `.env`."""
-    return {**os.environ, "FRAUD_VALIDATOR_API_KEY": api_key}
+def environment(api_key: str = "", rules: Path | None = None) -> dict[str, str]:
+    """This process's environment without a key and rules of its own; the empty values also hide those in `.env`."""
+    return {**os.environ, "FRAUD_VALIDATOR_API_KEY": api_key, "FRAUD_RULES_FILE": str(rules or "")}
 
 
 @contextmanager
-def running_validator(*, api_key: str = "") -> Iterator[str]:
-    """Start the service and give its base address once it listens."""
-    with started_validator(api_key=api_key) as (_, address):
+def running_validator(*, api_key: str = "", rules: Path | None = None) -> Iterator[str]:
+    """Start the service, with the default rules unless given others, and give its base address once it listens."""
+    with started_validator(api_key=api_key, rules=rules) as (_, address):
         yield address
 
 
 @contextmanager
-def started_validator(*, api_key: str = "", port: int = 0) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def started_validator(
+    *, api_key: str = "", rules: Path | None = None, port: int = 0
+) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """As `running_validator`, with the process itself."""
     process = subprocess.Popen(
         [*COMMAND, "--port", str(port)],
-        env=environment(api_key),
+        env=environment(api_key, rules),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

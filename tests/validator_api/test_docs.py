@@ -6,14 +6,29 @@ import msgspec
 import pytest
 import requests
 
-from fraud_platform.core.questions import Question, parse_question
-from fraud_platform.core.rules import default_rule_set
+from fraud_platform.core.questions import Facts, Question, parse_question
 from fraud_platform.validator_api.app import STATIC, create_app
-from fraud_platform.validator_api.wire import Failure, Health, ItemFailure, Reply
+from fraud_platform.validator_api.judging import decide
+from fraud_platform.validator_api.wire import (
+    ActiveRules,
+    Expiring,
+    Failure,
+    Health,
+    ItemFailure,
+    ListContent,
+    Reply,
+    RuleContent,
+    RuleSetContent,
+)
+from tests.validator_api.rule_sets import DEFAULT
+
+TYPES = (
+    Question, Reply, ItemFailure, Failure, Health, ActiveRules, RuleSetContent, RuleContent, ListContent, Expiring,
+)  # fmt: skip
 
 
 def document(api_key: str | None = None) -> dict[str, Any]:
-    described: dict[str, Any] = json.loads(json.dumps(create_app(default_rule_set(), api_key=api_key).openapi()))
+    described: dict[str, Any] = json.loads(json.dumps(create_app(lambda: DEFAULT, api_key=api_key).openapi()))
     return described
 
 
@@ -40,14 +55,17 @@ def test_the_page_may_load_nothing_from_elsewhere(service: str, client: requests
 
 def test_the_page_shows_what_the_service_describes(service: str, client: requests.Session) -> None:
     described = client.get(f"{service}/openapi.json").json()
-    assert set(described["paths"]) == {"/validate", "/validate/batch", "/healthz", "/readyz", "/metrics"}
+    assert set(described["paths"]) == {
+        "/validate", "/validate/batch", "/rules", "/healthz", "/readyz", "/metrics",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [Question, Reply, ItemFailure, Failure, Health])
+@pytest.mark.parametrize("kind", TYPES)
 def test_each_type_is_described_with_its_very_fields(kind: type[msgspec.Struct]) -> None:
     described = document()["components"]["schemas"][kind.__name__]
     assert tuple(described["properties"]) == kind.__struct_fields__
-    assert tuple(described["required"]) == kind.__struct_fields__
+    optional = len(kind.__struct_defaults__)
+    assert tuple(described["required"]) == kind.__struct_fields__[: len(kind.__struct_fields__) - optional]
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -63,15 +81,17 @@ def test_every_reply_is_of_one_described_type() -> None:
         assert content["schema"]
 
 
-def test_the_examples_are_good_requests() -> None:
-    rules = default_rule_set()
+def test_the_examples_are_good_requests_with_every_field_that_there_is() -> None:
     body = document()["paths"]["/validate"]["post"]["requestBody"]["content"]["application/json"]["example"]
     facts = parse_question(json.dumps(body).encode())
-    assert rules.judge(facts).is_fraudulent  # type: ignore[arg-type]
+    assert isinstance(facts, Facts)
+    assert decide(facts, DEFAULT).is_fraudulent
+    assert set(body) == set(Question.__struct_fields__)
 
 
 def test_the_key_is_described_only_where_one_is_needed() -> None:
     assert "401" not in document()["paths"]["/validate"]["post"]["responses"]
     guarded = document("key")
     assert guarded["paths"]["/validate"]["post"]["security"] == [{"bearer": []}]
+    assert guarded["paths"]["/rules"]["get"]["security"] == [{"bearer": []}]
     assert "security" not in guarded["paths"]["/healthz"]["get"]

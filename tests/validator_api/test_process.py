@@ -2,12 +2,14 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import requests
 
 from tests.validator_api.builders import question
-from tests.validator_api.service import COMMAND, STOP_SECONDS, environment, started_validator
+from tests.validator_api.rule_sets import LARGE_AND_LISTED, compiled, saved
+from tests.validator_api.service import COMMAND, STOP_SECONDS, environment, running_validator, started_validator
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -57,3 +59,32 @@ def test_a_wrong_setting_is_one_sentence() -> None:
     assert ended.returncode == 1
     assert "FRAUD_PARTITIONS" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_another_rule_set_is_named_by_a_setting(tmp_path: Path, client: requests.Session) -> None:
+    with running_validator(rules=saved(tmp_path)) as address:
+        told = client.get(f"{address}/readyz").json()
+    assert told == {"status": "ready", "rule_set_version": compiled(LARGE_AND_LISTED).rule_set.version}
+
+
+def refused(rules: Path) -> list[str]:
+    """What a service says that such a rule set keeps from starting."""
+    ended = subprocess.run(
+        [*COMMAND, "--port", "0"],
+        env=environment(rules=rules), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr.splitlines()
+
+
+def test_a_bad_rule_set_is_refused_at_the_start_with_every_line_and_reason(tmp_path: Path) -> None:
+    path = saved(tmp_path, LARGE_AND_LISTED.replace("REVIEW", "STOP").replace("at_least", "at_leest"))
+    sentence, *faults = refused(path)
+    assert sentence == f"The rule set {path} is refused:"
+    assert len(faults) == 3
+    assert all(fault.startswith(f"  {path}:4: rule large, ") for fault in faults)
+
+
+def test_a_rule_set_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    assert refused(path) == [f"The rule set {path} cannot be read: No such file or directory."]

@@ -1,14 +1,16 @@
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from fraud_platform.core.watch_list import DEMO_MULE_ACCOUNTS
 from tests.validator_api.builders import question
+from tests.validator_api.rule_sets import DEFAULT, MULE, saved
 from tests.validator_api.service import running_validator
 
 KEY = "a-key-for-tests"
@@ -51,6 +53,27 @@ def test_a_batch_is_judged(service: str, client: requests.Session) -> None:
         ),
         ["error", "transaction_id"],
     ]
+
+
+def test_the_rules_are_told_with_their_version(service: str, client: requests.Session) -> None:
+    reply = client.get(f"{service}/rules")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/json")
+    told = reply.json()
+    assert told == {"version": DEFAULT.rule_set.version, "rule_set": json.loads(DEFAULT.rule_set.canonical())}
+    assert client.post(f"{service}/validate", json=question()).json()["rule_set_version"] == told["version"]
+
+
+def test_sixteen_clients_at_once_each_get_their_own_answers(service: str) -> None:
+    def ask(name: int) -> list[tuple[int, str]]:
+        with requests.Session() as session:
+            session.trust_env = False
+            bodies = [question(f"t-{name}-{n}") for n in range(25)]
+            replies = [session.post(f"{service}/validate", json=body, timeout=60) for body in bodies]
+        return [(reply.status_code, reply.json()["transaction_id"]) for reply in replies]
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, range(16)))
+    assert answers == [[(200, f"t-{name}-{n}") for n in range(25)] for name in range(16)]
 
 
 @pytest.mark.parametrize(
@@ -118,10 +141,12 @@ def test_health_needs_no_key(guarded: str, client: requests.Session, path: str, 
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, f"Bearer {KEY}x", "Bearer é"]
 )
-@pytest.mark.parametrize("path", ["/validate", "/validate/batch"])
-def test_a_missing_or_wrong_key_is_401(guarded: str, client: requests.Session, path: str, header: str | None) -> None:
+@pytest.mark.parametrize(("method", "path"), [("POST", "/validate"), ("POST", "/validate/batch"), ("GET", "/rules")])
+def test_a_missing_or_wrong_key_is_401(
+    guarded: str, client: requests.Session, method: str, path: str, header: str | None
+) -> None:
     headers = {} if header is None else {"Authorization": header.encode("latin-1")}
-    reply = client.post(f"{guarded}{path}", json=question(), headers=headers)
+    reply = client.request(method, f"{guarded}{path}", json=question(), headers=headers)
     assert (reply.status_code, error_of(reply)["type"]) == (401, "unauthorized")
     assert reply.headers["www-authenticate"].startswith("Bearer")
 
@@ -136,9 +161,9 @@ def test_the_right_key_opens(guarded: str, client: requests.Session, scheme: str
     assert reply.status_code == 200
 
 
-def test_the_metrics_count_requests_and_decisions_without_ids(client: requests.Session) -> None:
-    mule = json.dumps({"bank_account": DEMO_MULE_ACCOUNTS[0]})
-    with running_validator() as address:
+def test_the_metrics_count_requests_and_decisions_without_ids(client: requests.Session, tmp_path: Path) -> None:
+    mule = json.dumps({"bank_account": MULE})
+    with running_validator(rules=saved(tmp_path)) as address:
         client.post(f"{address}/validate", json=question("secret-id"))
         client.post(f"{address}/validate", json=question("secret-id", amount=-1))
         client.post(f"{address}/validate/batch", json=[question("secret-id", receiver_details=mule)] * 3)

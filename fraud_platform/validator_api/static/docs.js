@@ -17,6 +17,7 @@ const typeName = (schema) => {
   if (schema.anyOf) return make("span", {}, ...schema.anyOf.flatMap((one, i) => (i ? [" or ", typeName(one)] : [typeName(one)])));
   if (schema.enum) return schema.enum.join(" | ");
   if (schema.type === "array") return make("span", {}, "array of ", typeName(schema.items));
+  if (schema.additionalProperties?.$ref) return make("span", {}, "object of ", typeName(schema.additionalProperties));
   return schema.contentMediaType ? make("span", {}, "string holding JSON: ", typeName(schema.contentSchema)) : schema.type || "any";
 };
 

@@ -1,13 +1,10 @@
-"""The receiver watch-list that comes with the platform: the mule accounts of the demo banks.
+"""The mule accounts of the demo banks: fixed, so that demo traffic meets them in every run.
 
-Fixed and with correct check digits, so that demo traffic meets them in every run; no real bank has the
-code MULE. A deployment of its own replaces the list together with its rules.
+Their check digits are correct, and no real bank has the code MULE. The default rule set has them on its list
+`demo-mules`, for a LISTED rule that is there and off.
 """
 
-DEMO_MULE_LIST = "demo-mules"
-"""Name of the list, as decisions show it."""
-
-DEMO_MULE_ACCOUNTS: tuple[str, ...] = (
+MULE_ACCOUNTS: tuple[str, ...] = (
     "GB68MULE00000000107919",
     "GB43MULE00000000115838",
     "GB18MULE00000000123757",
