@@ -7,8 +7,9 @@ import pytest
 import requests
 
 from fraud_platform.core.questions import Facts, Question, parse_question
+from fraud_platform.settings import CHECKOUT
 from fraud_platform.validator_api.app import STATIC, create_app
-from fraud_platform.validator_api.judging import decide
+from fraud_platform.validator_api.judging import decide, judge_one
 from fraud_platform.validator_api.wire import (
     ActiveRules,
     Expiring,
@@ -87,6 +88,16 @@ def test_the_examples_are_good_requests_with_every_field_that_there_is() -> None
     assert isinstance(facts, Facts)
     assert decide(facts, DEFAULT).is_fraudulent
     assert set(body) == set(Question.__struct_fields__)
+
+
+def test_the_request_of_the_documentation_gets_the_reply_that_stands_there() -> None:
+    text = (CHECKOUT / "docs" / "validator.md").read_text()
+    body = re.search(r"/validate -d '(.+?)'\n", text, re.DOTALL)
+    reply = re.search(r"```json\n(.+?)```", text, re.DOTALL)
+    assert body
+    assert reply
+    said = json.loads(msgspec.json.encode(judge_one(body[1].encode(), DEFAULT)))
+    assert said | {"rule_set_version": "..."} == json.loads(reply[1])
 
 
 def test_the_key_is_described_only_where_one_is_needed() -> None:
