@@ -25,11 +25,14 @@ def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:
     if not amount.is_finite():
         return "is not a finite number"
     sign, digits, exponent = amount.as_tuple()
+    power = int(exponent)
+    if not sign and -SCALE <= power <= 0 and len(digits) <= INTEGER_DIGITS:  # nearly every amount
+        return None
     if not any(digits):
         return None
     if sign and not may_be_negative:
         return "is negative"
-    return _digits_fault(digits, int(exponent))
+    return _digits_fault(digits, power)
 
 
 def _digits_fault(digits: tuple[int, ...], power: int) -> str | None:

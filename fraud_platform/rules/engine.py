@@ -52,6 +52,7 @@ class Engine:
         self._places = {window: place for place, window in enumerate(windows)}
         self._groups = tuple(_compiled(rules, self._places))
         self._version = rule_set.version
+        self._no_history = Moment(Event(transaction_id=""), None, self.layout, self._places)
 
     def judge(self, event: Event, state: AccountState | None = None) -> Judgement:
         """Judge one event of the account and let the account remember it.
@@ -66,7 +67,7 @@ class Engine:
             if state.seen.is_repeat(event.transaction_id, event.at, newest - self.layout.repeat_span):
                 return Judgement(None)
             late = event.at < newest - self.layout.lateness
-        moment = Moment(event, state, self.layout, self._places)
+        moment = self._no_history if state is None else Moment(event, state, self.layout, self._places)
         findings: Findings = ([], [])
         for group in self._groups:
             group.find(event, moment, findings, late=late)

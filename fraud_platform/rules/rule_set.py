@@ -112,7 +112,8 @@ def instant_text(micros: int) -> str:
 def micros(instant: datetime) -> int:
     """Epoch microseconds of an instant; one without a zone is UTC."""
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    since = aware - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _encoded(content: object) -> bytes:

@@ -58,8 +58,15 @@ class Condition:
         return (self.at_least is None or amount >= self.at_least) and (self.at_most is None or amount <= self.at_most)
 
 
+class _Hashed:
+    """Room for a hash that is computed once."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(_Hashed):
     """The account's transactions in `(t - duration, t]` that pass every condition of `where`.
 
     Equal windows of several rules are kept once. `field` is what is summed, compared or told apart.
@@ -69,6 +76,14 @@ class Window:
     kind: Kind = Kind.COUNT
     field: NumberField | TextField | None = None
     where: tuple[Condition, ...] = ()
+
+    def __hash__(self) -> int:
+        """Criteria ask for their window with every event, and an enum's hash is slow."""
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((self.duration, self.kind, self.field, self.where)))
+            return self._hash
 
     def admits(self, event: Event) -> bool | str:
         """Whether the event belongs into the window, or the name of the field that leaves this open."""

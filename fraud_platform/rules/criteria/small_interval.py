@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,11 @@ from fraud_platform.rules.event import Event
 from fraud_platform.rules.window import Aggregate, Window
 
 _DEFAULT = Duration(10_000_000)
+
+
+@lru_cache
+def _window(within: Duration) -> Window:
+    return Window(duration=within)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +34,11 @@ class SmallInterval(Criterion):
 
     def windows(self) -> Sequence[Window]:
         """All transactions of the account."""
-        return (Window(duration=self.within),)
+        return (_window(self.within),)
 
     def evaluate(self, event: Event, history: History) -> Finding:
         """Compare the gap to the nearest neighbour."""
-        seen = history.over(Window(duration=self.within))
+        seen = history.over(_window(self.within))
         if not isinstance(seen, Aggregate):
             return seen
         if seen.gap is None:
