@@ -40,6 +40,7 @@ class Topic(StrEnum):
     MONITORING_STATE = "monitoring-state"
     DEAD_LETTERS = "dead-letters"
     LEDGER = "ledger"
+    RULE_SETS = "rule-sets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class TopicSpec:
 
     `schema` names the Avro file in `fraud_platform/schemas` without its ending; None = JSON or raw bytes.
     `ids` are the fields that make the id of a row; empty = the schema's first field.
+    `partitions` None = as many as the settings say.
     """
 
     topic: Topic
@@ -57,6 +59,7 @@ class TopicSpec:
     retention_ms: int
     ids: tuple[str, ...] = ()
     max_message_bytes: int = 8 * MIB
+    partitions: int | None = None
     external: bool = False
     config: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -131,6 +134,14 @@ TOPICS: Mapping[Topic, TopicSpec] = MappingProxyType({
         TopicSpec(
             topic=Topic.LEDGER, key="stage", schema="ledger", retention_ms=RETENTION_MS,
             about="What became of every record: input ranges and outcomes of each committed transaction.",
+        ),
+        TopicSpec(
+            topic=Topic.RULE_SETS, key="number of the publication", schema=None, external=True,
+            retention_ms=FOREVER_MS,
+            partitions=1,  # its order is the history, and its last record is what holds
+            about="JSON: each rule set that was ever published, by whom, when and why; the last one is active.",
+            # A key comes once, so compaction takes nothing: it only stands against deletion by time.
+            config=MappingProxyType({"cleanup.policy": "compact"}),
         ),
     )
 })  # fmt: skip
@@ -269,6 +280,11 @@ class Naming:
     def instance_id(self, stage: Stage, slot: str) -> str:
         """The static group membership id of one slot of the stage."""
         return f"{stage.name}.{slot}"
+
+    @property
+    def rules_publisher(self) -> str:
+        """The transactional id of whoever publishes a rule set: there is one at a time."""
+        return f"{self.prefix}fraud-platform.rules"
 
     def logical(self, wire_name: str) -> Topic:
         """The topic behind a name on the broker.

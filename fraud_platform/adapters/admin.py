@@ -95,7 +95,7 @@ def _new_topic(settings: Settings, spec: TopicSpec) -> NewTopic:
     replication = settings.replication_factor
     return NewTopic(
         settings.naming.topic(spec.topic),
-        num_partitions=settings.partitions,
+        num_partitions=spec.partitions or settings.partitions,
         replication_factor=replication,
         config={
             "cleanup.policy": "delete",

@@ -88,7 +88,9 @@ def test_every_topic_exists_with_its_settings_and_a_second_call_changes_nothing(
     assert admin.missing_topics(platform_settings) == []
     assert admin.ensure_topics(platform_settings) == []
     ends = admin.end_offsets(platform_settings, TOPICS)
-    assert set(ends) == {(topic, each) for topic in TOPICS for each in range(platform_settings.partitions)}
+    counts = {topic: spec.partitions or platform_settings.partitions for topic, spec in TOPICS.items()}
+    assert set(ends) == {(topic, each) for topic, count in counts.items() for each in range(count)}
+    assert counts[Topic.RULE_SETS] == 1
 
 
 @pytest.mark.services

@@ -158,7 +158,7 @@ def test_the_marked_people_have_been_everywhere(scene: Scene) -> None:
     """What follows would find nothing if nothing had happened."""
     assert b"[False, True]" in scene.said["dagster.log"]
     assert {row.headers["stage"] for row in rows(scene.settings, Topic.DEAD_LETTERS)} == {"ingestion", "validation"}
-    nameless = {Topic.LABELS, Topic.LEDGER, Topic.DECISIONS}
+    nameless = {Topic.LABELS, Topic.LEDGER, Topic.DECISIONS, Topic.RULE_SETS}
     for topic in set(TOPICS) - nameless - {Topic.STATEMENTS, Topic.MONITORED, Topic.MONITORING_STATE}:
         assert any(marks_in(row.value or b"") for row in rows(scene.settings, topic)), topic
     for topic in WITH_SSN:
