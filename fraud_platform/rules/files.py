@@ -22,10 +22,19 @@ def load(path: Path = DEFAULT_FILE) -> RuleSet:
         raise ConfigurationError(f"The rule set {path} is not UTF-8 text.") from None
     except OSError as error:
         raise ConfigurationError(f"The rule set {path} cannot be read: {error.strerror}.") from None
+    return checked(written, str(path))
+
+
+def checked(written: str, name: str) -> RuleSet:
+    """The rule set in a text that people know as `name`.
+
+    Raises:
+        ConfigurationError: it is refused; each fault is a line `NAME:LINE: reason`.
+    """
     found = parse(written)
     if isinstance(found, RuleSet):
         return found
     reasons = "\n".join(
-        f"  {path}:{fault.line}: {': '.join(filter(None, (fault.where, fault.reason)))}" for fault in found
+        f"  {name}:{fault.line}: {': '.join(filter(None, (fault.where, fault.reason)))}" for fault in found
     )
-    raise ConfigurationError(f"The rule set {path} is refused:\n{reasons}")
+    raise ConfigurationError(f"The rule set {name} is refused:\n{reasons}")

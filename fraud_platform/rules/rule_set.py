@@ -15,7 +15,7 @@ from fraud_platform.rules.parameters import write
 from fraud_platform.rules.watch_list import FOREVER, WatchList
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_VERSION_DIGITS = 16  # 64 bits of the hash: short enough to read, long enough never to meet by chance
+VERSION_DIGITS = 16  # 64 bits of the hash: short enough to read, long enough never to meet by chance
 DEFAULT_LATENESS = Duration(24 * 3_600_000_000)
 
 
@@ -67,7 +67,7 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
 
 def digest(content: object) -> str:
     """The hash of plain data, whatever the order of its keys."""
-    return hashlib.sha256(_encoded(content)).hexdigest()[:_VERSION_DIGITS]
+    return hashlib.sha256(_encoded(content)).hexdigest()[:VERSION_DIGITS]
 
 
 def list_content(accounts: Mapping[str, int], names: Mapping[str, int]) -> dict[str, Any]:
