@@ -1,6 +1,7 @@
 """`python -m fraud_platform.commands.prepare`: what must exist before the stages start, on services of your own.
 
-Does once what `up` does between the services and the stages: topics, schemas and, when asked, the bucket.
+Does once what `up` does between the services and the stages: topics, the first rule set, schemas and, when asked,
+the bucket.
 Harmless when repeated. MongoDB's indexes are made by the documents stage itself.
 """
 
@@ -39,10 +40,11 @@ def prepare(
 def _steps(settings: Settings, *, create_bucket: bool) -> Mapping[str, Callable[[], object]]:
     from fraud_platform.adapters.mongo import MongoStore
     from fraud_platform.adapters.s3 import S3ObjectStore
-    from fraud_platform.local.provision import make_topics, register_schemas
+    from fraud_platform.local.provision import make_topics, register_schemas, seed_rules
 
     return {
         "topics": lambda: make_topics(settings),
+        "rules": lambda: seed_rules(settings),
         "schemas": lambda: register_schemas(settings),
         "bucket": S3ObjectStore(settings, create_bucket=create_bucket).prepare,
         "MongoDB": _check_of(cache(partial(MongoStore, settings))),

@@ -1,4 +1,4 @@
-"""The step between the stores and our own code: topics and schemas exist before anything uses them."""
+"""The step between the stores and our own code: topics, rules and schemas exist before anything uses them."""
 
 import logging
 import time
@@ -13,13 +13,14 @@ logger = logging.getLogger(__name__)
 
 
 def provision(settings: Settings) -> None:
-    """Create the topics and register the schemas that are missing; harmless when repeated.
+    """Create the topics, the first rule set and the schemas that are missing; harmless when repeated.
 
     Raises:
         FraudPlatformError: the broker or the registry did not answer, or refused.
     """
     if settings.kafka_bootstrap_servers is not None:
         make_topics(settings)
+        seed_rules(settings)
     if settings.schema_registry_url is not None:
         register_schemas(settings)
 
@@ -31,6 +32,13 @@ def make_topics(settings: Settings) -> None:
 
     require_access(settings)
     ensure_topics(settings)
+
+
+def seed_rules(settings: Settings) -> None:
+    """Publish the first rule set unless there is one; errors as `provision`."""
+    from fraud_platform.adapters.rule_set_topic import seed
+
+    seed(settings)
 
 
 def register_schemas(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from fraud_platform.adapters import admin
 from fraud_platform.adapters.admin import missing_topics
+from fraud_platform.adapters.rule_set_topic import read_history
 from fraud_platform.adapters.s3 import S3ObjectStore
 from fraud_platform.adapters.subjects import topics_without_schema
 from fraud_platform.commands.prepare import prepare
@@ -59,7 +60,10 @@ def test_services_of_the_users_own_get_topics_schemas_and_a_bucket(service_endpo
     settings = Settings.from_environment(environment, embedded={})
     done = run(environment, "--create-bucket")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == ["topics: ready", "schemas: ready", "bucket: ready", "MongoDB: ready"]
+    assert done.stdout.splitlines() == [
+        f"{each}: ready" for each in ("topics", "rules", "schemas", "bucket", "MongoDB")
+    ]
+    assert [each.note for each in read_history(settings).publications] == ["the first one, from default.yaml"]
     assert missing_topics(settings) == []
     assert topics_without_schema(settings) == []
     assert list(S3ObjectStore(settings).list("")) == []
@@ -79,7 +83,7 @@ def test_a_service_that_is_away_is_asked_until_time_is_up(service_endpoints: dic
     said: list[str] = []
     with pytest.raises(StoreUnavailable):
         prepare(Settings.from_environment(environment, embedded={}), create_bucket=True, timeout_s=0, say=said.append)
-    assert said == ["topics", "schemas"]
+    assert said == ["topics", "rules", "schemas"]
 
 
 def test_without_a_broker_it_says_so_in_one_sentence(tmp_path: Path):
@@ -125,8 +129,10 @@ def test_mongodb_is_asked_again_with_the_same_client(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("fraud_platform.adapters.mongo.MongoStore", Store)
     monkeypatch.setattr("fraud_platform.commands.prepare._PAUSE_S", 0)
-    for name in ("local.provision.make_topics", "local.provision.register_schemas", "adapters.s3.S3ObjectStore"):
-        monkeypatch.setattr(f"fraud_platform.{name}", lambda *_, **__: SimpleNamespace(prepare=lambda: None))
+    for name in ("make_topics", "seed_rules", "register_schemas"):
+        monkeypatch.setattr(f"fraud_platform.local.provision.{name}", lambda *_: None)
+    ready = SimpleNamespace(prepare=lambda: None)
+    monkeypatch.setattr("fraud_platform.adapters.s3.S3ObjectStore", lambda *_, **__: ready)
     settings = Settings.from_environment({"FRAUD_DATA_DIR": str(tmp_path)}, embedded={})
     prepare(settings, create_bucket=False, timeout_s=60)
     assert opened == ["open", "closed"]
