@@ -14,6 +14,7 @@ from fraud_platform.documents import definitions as documents
 from fraud_platform.housekeeping import definitions as housekeeping
 from fraud_platform.ingestion import definitions as ingestion
 from fraud_platform.lake import definitions as lake
+from fraud_platform.live import definitions as live
 from fraud_platform.monitoring import definitions as monitoring
 from fraud_platform.orchestration import accounting
 from fraud_platform.projection import definitions as projection
@@ -30,6 +31,7 @@ defs = dg.Definitions.merge(
     catalog.defs,
     curated.defs,
     documents.defs,
+    live.defs,
     accounting.defs,
     quality.defs,
     alerts.defs,

@@ -26,6 +26,8 @@ ASSETS = {
     "kafka/monitoring-state": ["kafka/transaction.input"],
     "kafka/ledger": [],
     "kafka/dead-letters": [],
+    "kafka/rule-sets": [],
+    "rules/active": ["kafka/rule-sets"],
     "s3/fraudulent-transactions-result": ["kafka/fraudulent-transactions-result"],
     "s3/users": ["kafka/users"],
     "s3/transaction.fraud.result": ["kafka/transaction.fraud.result"],
@@ -43,7 +45,7 @@ ASSETS = {
     "mongodb/monitored_transactions": ["kafka/transaction.fraud.result"],
     "mongodb/decisions": ["kafka/decisions"],
 }
-EXTERNAL = {"kafka/bank-transactions", "kafka/transaction.input", "kafka/labels"}
+EXTERNAL = {"kafka/bank-transactions", "kafka/transaction.input", "kafka/labels", "kafka/rule-sets"}
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -87,6 +89,7 @@ def test_everything_but_the_inputs_from_outside_can_be_materialized() -> None:
 def test_jobs() -> None:
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
     others = {"catch_up", "crawl", "compact", "check_data_quality", "books", "clean_history"}
+    others |= {"publish_rules", "rollback_rules"}
     assert names == {*STAGES, *others}
     assert defs.resolve_job_def("catch_up").partitions_def is None
 
@@ -116,7 +119,7 @@ def test_the_catalog_is_refreshed_every_15_minutes_and_at_new_hours_and_the_lake
     }
     others = {s.name: s.default_status for s in defs.sensors if not s.name.startswith(("keep_", "alert_"))}
     running = dg.DefaultSensorStatus.RUNNING
-    assert others == {"first_object_of_an_hour": running, "curated_hours_lost": running}
+    assert others == {"first_object_of_an_hour": running, "curated_hours_lost": running, "rules_published": running}
 
 
 def test_checks_are_not_run_by_catching_up() -> None:
@@ -140,14 +143,16 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     assert spec.owners == ["team:fraud"]
     assert spec.kinds
     assert bool(spec.code_version) is (key not in EXTERNAL)
-    assert spec.group_name in {*STAGES, "accounting", "catalog", "curated"}
+    assert spec.group_name in {*STAGES, "accounting", "catalog", "curated", "rules"}
 
 
 @pytest.mark.parametrize("key", ASSETS)
 def test_what_the_platform_makes_steadily_has_a_freshness_policy(key: str) -> None:
     spec = next(s for s in defs.resolve_all_asset_specs() if s.key.to_user_string() == key)
     by_the_hour = spec.group_name == "curated"  # an hour is written once, or again when late rows came
-    is_without = by_the_hour or key in EXTERNAL | {"kafka/ledger", "kafka/dead-letters", "kafka/monitoring-state"}
+    is_without = by_the_hour or key in EXTERNAL | {
+        "kafka/ledger", "kafka/dead-letters", "kafka/monitoring-state", "rules/active",
+    }  # fmt: skip
     assert (spec.freshness_policy is None) is is_without
 
 
