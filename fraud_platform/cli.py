@@ -6,17 +6,15 @@ Whatever is heavy is imported inside the command that needs it, so that help and
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from fraud_platform.commands.opening import open_console as _console
+from fraud_platform.commands.opening import open_settings as _settings
+from fraud_platform.commands.rules_app import rules
 from fraud_platform.errors import FraudPlatformError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from fraud_platform.settings import Settings
 
 PROGRAM = "fraud-platform"
 FAILED, INTERRUPTED = 1, 130
@@ -49,6 +47,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(rules, name="rules")
 
 StageName = Annotated[str, typer.Argument(metavar="STAGE", help="banks, ingestion, projection, ...")]
 
@@ -257,22 +257,18 @@ def books(
     raise typer.Exit(examine(_settings(), _console(), as_json=json, ledger_only=ledger, rebuild=rebuild, settle=settle))
 
 
+@app.command()
+def explain(
+    transaction_id: Annotated[str, typer.Argument(metavar="TRANSACTION_ID", help="As the bank or the file gave it.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Tell what became of a transaction: its way through the stages, who decided, and why."""
+    from fraud_platform.commands.explain import explain as tell
+
+    raise typer.Exit(tell(_settings(), transaction_id, _console(), as_json=json))
+
+
 # ----------------------------------------------------------------------------------------------------
-
-
-def _settings() -> "Settings":
-    """The settings; what `fraud-platform env` put into this shell no longer counts for our child processes either."""
-    from fraud_platform.settings import load, without_embedded
-
-    for name in os.environ.keys() - without_embedded(os.environ).keys():
-        del os.environ[name]
-    return load()
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console()
 
 
 def _write_at_once(text: str) -> None:
