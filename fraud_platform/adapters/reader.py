@@ -51,9 +51,13 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class TopicReader:
-    """Reads one topic; a context manager. `timeout_s` bounds each wait for a silent broker."""
+    """Reads one topic; a context manager. `timeout_s` bounds each wait for a silent broker.
 
-    def __init__(self, settings: Settings, topic: Topic, *, timeout_s: float = 10.0) -> None:
+    At the end of a topic the broker holds an answer back for `hold_ms`: so long it takes to see that an end was
+    reached behind which only markers lie, and so often who follows asks while nothing comes.
+    """
+
+    def __init__(self, settings: Settings, topic: Topic, *, timeout_s: float = 10.0, hold_ms: int = 50) -> None:
         self._name = settings.naming.topic(topic)
         self._timeout_s = timeout_s
         config = {
@@ -66,6 +70,7 @@ class TopicReader:
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "fetch.queue.backoff.ms": 5,
+            "fetch.wait.max.ms": hold_ms,
         }
         self._consumer: Consumer = open_client(Consumer, config)
 

@@ -12,7 +12,7 @@ from fraud_platform.adapters.admin import high_watermarks
 from fraud_platform.adapters.kafka_config import open_client
 from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_fenced, is_final, raise_for
 from fraud_platform.adapters.ledger import OPEN_TRANSACTION_S
-from fraud_platform.adapters.reader import TopicReader
+from fraud_platform.adapters.reader import Stored, TopicReader
 from fraud_platform.adapters.transactions import producer_config
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
@@ -39,17 +39,22 @@ class Overtaken(ConfigurationError):
     """Somebody else published in between; a person must look at what they did."""
 
 
+def read_records(settings: Settings) -> list[Stored]:
+    """Every committed record, those included whose commit is on its way now; raises as `read_history`."""
+    with TopicReader(settings, Topic.RULE_SETS, timeout_s=OPEN_TRANSACTION_S) as reader:
+        starts = {partition: low for partition, (low, _) in reader.bounds().items()}
+        ends = {number: end for (_, number), end in high_watermarks(settings, [Topic.RULE_SETS]).items()}
+        return list(reader.read(starts, ends))
+
+
 def read_history(settings: Settings) -> History:
-    """Every publication that is committed, those included whose commit is on its way now.
+    """Every publication.
 
     Raises:
         BrokerUnavailable: no answer, or a transaction stays open.
         ConfigurationError: there is no such topic.
     """
-    with TopicReader(settings, Topic.RULE_SETS, timeout_s=OPEN_TRANSACTION_S) as reader:
-        starts = {partition: low for partition, (low, _) in reader.bounds().items()}
-        ends = {number: end for (_, number), end in high_watermarks(settings, [Topic.RULE_SETS]).items()}
-        return History.of(record.value for record in reader.read(starts, ends))
+    return History.of(record.value for record in read_records(settings))
 
 
 def rule_set_of(publication: Publication) -> RuleSet:

@@ -3,8 +3,8 @@
 import logging
 import threading
 
-from fraud_platform.adapters.reader import TopicReader, read_to_end
-from fraud_platform.adapters.rule_set_topic import seed, version
+from fraud_platform.adapters.reader import TopicReader
+from fraud_platform.adapters.rule_set_topic import read_records, seed, version
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.errors import ConfigurationError, Defect, FraudPlatformError
 from fraud_platform.rules.followed import Followed
@@ -15,6 +15,8 @@ from fraud_platform.topology import Topic
 logger = logging.getLogger(__name__)
 
 RETRY_S = 1.0
+HOLD_MS = 1000
+"""A new record ends the wait, so this costs no time."""
 CLOSE_TIMEOUT_S = 3.0
 _PARTITION = 0
 
@@ -43,7 +45,7 @@ class RuleSets(Followed):
         if not self.is_ready:
             why = f": {refused[0].reason}" if refused else ""
             raise ConfigurationError(f"No rule set of {settings.naming.topic(Topic.RULE_SETS)} can be applied{why}.")
-        self._thread = threading.Thread(target=self._listen, name="rule-sets", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="rules-follower", daemon=True)
         self._thread.start()
 
     def version(self, name: str) -> RuleSet:
@@ -56,7 +58,7 @@ class RuleSets(Followed):
         self._thread.join(CLOSE_TIMEOUT_S)
 
     def _load(self) -> list[Rejected]:
-        stored = list(read_to_end(self._settings, Topic.RULE_SETS))
+        stored = read_records(self._settings)
         refused = self.take([record.value for record in stored])
         for record, why in zip(reversed(stored), refused, strict=False):
             self._refuse(record.offset, why)
@@ -74,7 +76,7 @@ class RuleSets(Followed):
             self._stop.wait(RETRY_S)
 
     def _read_on(self) -> None:
-        with TopicReader(self._settings, Topic.RULE_SETS) as reader:
+        with TopicReader(self._settings, Topic.RULE_SETS, hold_ms=HOLD_MS) as reader:
             for record in reader.read({_PARTITION: self._next}, stop=self._stop.is_set):
                 self._next, self._said = record.offset + 1, ""
                 before = self.current().version

@@ -48,7 +48,7 @@ def test_a_name_is_known_with_the_platform_s_prefix_and_without():
 
 
 def test_an_unknown_name_lists_the_topics():
-    with pytest.raises(ConfigurationError, match=r"no topic 'usres'; the topics are .*, users, .*ledger\.$"):
+    with pytest.raises(ConfigurationError, match=r"no topic 'usres'; the topics are .*, users, .*rule-sets\.$"):
         find_topic(Settings(), "usres")
 
 

@@ -115,7 +115,8 @@ def test_every_version_stays_readable(settings: Settings) -> None:
 
 def test_the_topic_never_deletes(settings: Settings) -> None:
     topic = ConfigResource(ConfigResource.Type.TOPIC, settings.naming.topic(Topic.RULE_SETS))
-    (future,) = AdminClient(client_config(settings)).describe_configs([topic]).values()
+    client = AdminClient(client_config(settings))
+    (future,) = client.describe_configs([topic]).values()
     assert future.result(60)["cleanup.policy"].value == "compact"
     keys = [each.key for each in read_history(settings).publications]
     assert len(set(keys)) == len(keys)
