@@ -260,12 +260,13 @@ def books(
 @app.command()
 def explain(
     transaction_id: Annotated[str, typer.Argument(metavar="TRANSACTION_ID", help="As the bank or the file gave it.")],
+    whole: Annotated[bool, typer.Option("--all", help="Read the inputs whole, for copies from other times.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Tell what became of a transaction: its way through the stages, who decided, and why."""
     from fraud_platform.commands.explain import explain as tell
 
-    raise typer.Exit(tell(_settings(), transaction_id, _console(), as_json=json))
+    raise typer.Exit(tell(_settings(), transaction_id, _console(), whole=whole, as_json=json))
 
 
 # ----------------------------------------------------------------------------------------------------

@@ -76,11 +76,12 @@ class Recognizer:
     def _letter(self, record: Found) -> Mapping[str, Any] | None:
         """A dead letter by the record that it stands for; one that nobody can read, by the id in its bytes."""
         value, origin = record.value or b"", _topic(record.headers.get("topic", ""))
-        if origin in _ID_FIELDS:
-            row = self._decode(value)
-            is_mine = row.get(_ID_FIELDS[origin]) == self._id if not isinstance(row, Rejected) else self._is_in(value)
-        else:
+        field = None if origin is None else _ID_FIELDS.get(origin)
+        row = self._decode(value) if field else None
+        if field is None or row is None:
             is_mine = self._is_named(value)
+        else:
+            is_mine = self._is_in(value) if isinstance(row, Rejected) else row.get(field) == self._id
         if not is_mine:
             return None
         return {

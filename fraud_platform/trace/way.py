@@ -158,8 +158,9 @@ def _decisions(finds: Finds) -> Iterator[Mapping[str, Any]]:
 
 def _verdict(finds: Finds, steps: tuple[Step, ...], decisions: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
     yield from (_decided(each) for each in decisions)
-    results = [*finds.on(Topic.RESULT), *(each for each in finds.documents or () if each.topic is Topic.RESULT)]
-    if any(each.facts["source"] == "projection" for each in results):
+    results = [each.facts for each in finds.on(Topic.RESULT)]
+    results += [each.facts for each in finds.documents or () if each.topic is Topic.RESULT]
+    if any(facts.get("source") == "projection" for facts in results):
         yield "The bank itself calls it fraudulent; no rule was asked."
     for step in steps:
         if step.outcome.startswith("discarded.evaluation:"):
