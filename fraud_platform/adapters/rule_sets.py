@@ -2,11 +2,15 @@
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 
 from fraud_platform.adapters.reader import TopicReader
 from fraud_platform.adapters.rule_set_topic import read_records, seed, version
 from fraud_platform.core.outcome import Rejected
-from fraud_platform.errors import ConfigurationError, Defect, FraudPlatformError
+from fraud_platform.errors import ConfigurationError, Defect, FraudPlatformError, Retryable
+from fraud_platform.rules import files
+from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.followed import Followed
 from fraud_platform.rules.rule_set import RuleSet
 from fraud_platform.settings import Settings
@@ -17,7 +21,7 @@ logger = logging.getLogger(__name__)
 RETRY_S = 1.0
 HOLD_MS = 1000
 """A new record ends the wait, so this costs no time."""
-CLOSE_TIMEOUT_S = 3.0
+CLOSE_TIMEOUT_S, PATIENCE_S = 3.0, 60.0
 _PARTITION = 0
 
 
@@ -93,3 +97,25 @@ class RuleSets(Followed):
         if str(error) != self._said:
             self._said = str(error)
             logger.warning("rule sets are not heard of, and what holds stays: %s", error)
+
+
+def engines(settings: Settings, *, patience_s: float = PATIENCE_S) -> Callable[[], Engine]:
+    """What a service judges with now, asked anew for each request: the active rule set where Kafka is known.
+
+    Elsewhere, as for a validator that runs by itself, it is that of FRAUD_RULES_FILE or the package's own for good.
+
+    Raises:
+        ConfigurationError: a file that is refused; no rule set that can be applied.
+        BrokerUnavailable: Kafka did not answer within `patience_s`.
+    """
+    if settings.kafka_bootstrap_servers is None:
+        engine = Engine(files.load(settings.rules_file or files.DEFAULT_FILE))
+        return lambda: engine
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return RuleSets(settings).engine
+        except Retryable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)

@@ -1,16 +1,19 @@
 """Publications at a real broker: one after the other whoever makes them, none lost, none half there."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from fraud_platform.adapters import rule_set_topic
 from fraud_platform.adapters.kafka_config import client_config
 from fraud_platform.adapters.rule_set_topic import Overtaken, append, read_history, seed, version
-from fraud_platform.adapters.rule_sets import RuleSets
+from fraud_platform.adapters.rule_sets import RuleSets, engines
+from fraud_platform.adapters.transactions import producer_config
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError, FraudPlatformError
 from fraud_platform.live.change import publish, rollback
 from fraud_platform.rules import files
@@ -90,6 +93,16 @@ def test_a_follower_of_an_empty_topic_begins_with_the_default_set(with_empty_top
     follower.close()
 
 
+def test_a_service_follows_where_kafka_is_known(with_empty_topic: Empty) -> None:
+    settings = with_empty_topic()
+    engine = engines(settings)
+    wanted = publish(settings, limit(91), by="ada").version
+    deadline = time.monotonic() + 60
+    while engine().rule_set.version != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_a_rollback_returns_to_the_version_before_and_each_step_is_kept(settings: Settings) -> None:
     first = publish(settings, limit(101), by="ada", note="calm")
     second = publish(settings, limit(102), by="grace")
@@ -164,6 +177,17 @@ def test_one_that_is_overtaken_between_its_look_and_its_commit_leaves_nothing(se
     with pytest.raises(Overtaken, match="Somebody else publishes a rule set at this moment"):
         append(settings, slow)
     assert versions(settings)[-2:] == [limit(151).version, limit(152).version]
+
+
+def test_one_that_dies_with_its_record_written_leaves_nothing_and_holds_nobody_up(settings: Settings) -> None:
+    publish(settings, limit(155), by="ada")
+    dying = Producer(producer_config(settings, settings.naming.rules_publisher))
+    dying.init_transactions(60)
+    dying.begin_transaction()
+    dying.produce(settings.naming.topic(Topic.RULE_SETS), published(limit(156)).encode(), b"9999")
+    assert dying.flush(60) == 0
+    publish(settings, limit(157), by="grace")
+    assert versions(settings)[-2:] == [limit(155).version, limit(157).version]
 
 
 def test_a_set_that_kafka_would_not_take_is_refused_before(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
