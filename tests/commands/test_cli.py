@@ -13,7 +13,7 @@ from tests.commands.conftest import Run
 
 COMMANDS = (
     "up", "down", "status", "logs", "doctor", "env", "start", "stop", "restart", "topic", "send", "query", "compact",
-    "books", "alerts",
+    "books", "alerts", "rules", "explain",
 )  # fmt: skip
 
 
