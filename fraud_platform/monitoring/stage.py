@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from fraud_platform.adapters.changelog import KafkaChangelog
+from fraud_platform.adapters.rule_sets import RuleSets
 from fraud_platform.core.decisions import Decision, Hit
 from fraud_platform.core.log import Log
 from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
@@ -16,7 +17,6 @@ from fraud_platform.core.statement import Statement, canonical_key, parse_statem
 from fraud_platform.monitoring.accounts import Accounts
 from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.events import event_of_statement
-from fraud_platform.rules.files import load
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
 from fraud_platform.runtime.scribe import Scribe, dead
@@ -127,6 +127,6 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     settings = context.settings
     changelog = KafkaChangelog(settings, Topic.MONITORING_STATE, of=Topic.STATEMENTS)
     accounts = Accounts(changelog, settings.naming.topic(Topic.MONITORING_STATE))
-    engine = Engine(load())
-    decide = Monitoring(accounts, Outputs(settings.naming, context.writer.encoder), lambda: engine)
-    return Transformer(log, scribe, decide, clock=time.monotonic, streams=True, state=accounts)
+    rules = RuleSets(settings)
+    decide = Monitoring(accounts, Outputs(settings.naming, context.writer.encoder), rules.engine)
+    return Transformer(log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts)

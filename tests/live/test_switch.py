@@ -1,0 +1,96 @@
+"""Rules change under a monitoring slot that runs: no restart, no transaction of two rule sets, every version named."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import Producer
+from rich.console import Console
+
+from fraud_platform.adapters.admin import ensure_topics
+from fraud_platform.adapters.kafka_config import client_config
+from fraud_platform.commands.explain import explain
+from fraud_platform.core.statement import canonical_key
+from fraud_platform.live.change import publish, rollback
+from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.settings import Settings
+from fraud_platform.topology import MONITORING, Topic
+from tests.builders import line
+from tests.conftest import fresh_settings
+from tests.rules.publishing import limit
+from tests.stages.flow import PATIENCE_S, send, values, wait_for
+
+pytestmark = pytest.mark.services
+KEY = canonical_key("409000000001", "10").decode()
+
+
+@pytest.fixture(scope="module")
+def settings(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = fresh_settings(service_endpoints, tmp_path_factory.mktemp("data"))
+    ensure_topics(settings, timeout_s=60)
+    return settings
+
+
+@contextmanager
+def running_slot(settings: Settings) -> Iterator[None]:
+    stop = threading.Event()
+    slot = Slot(stage=MONITORING, name="0")
+    thread = threading.Thread(target=lambda: run_slot(settings, slot, stop=stop.is_set))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+class Lines:
+    """Sends one line after the other, 20 of amount each, until one is judged by the version that is waited for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.versions: list[str] = []
+
+    def until(self, version: str) -> None:
+        def judged() -> bool:
+            name = f"s-{len(self.versions)}"
+            send(self._settings, Topic.STATEMENTS, [(KEY, json.dumps(line(name, withdrawalAmount="20")).encode())])
+            wait_for(lambda: name in self._decisions())
+            self.versions.append(self._decisions()[name])
+            return self.versions[-1] == version
+
+        wait_for(judged)
+
+    def _decisions(self) -> dict[str, str]:
+        return {row["transaction_id"]: row["rule_set_version"] for row in values(self._settings, Topic.DECISIONS)}
+
+
+def test_a_slot_that_runs_follows_publications_and_rollbacks_and_refuses_the_bad(settings: Settings) -> None:
+    calm, strict = limit(1_000), limit(10)
+    publish(settings, calm, by="ada")
+    lines = Lines(settings)
+    with running_slot(settings):
+        lines.until(calm.version)
+        publish(settings, strict, by="ada")
+        lines.until(strict.version)
+        producer = Producer(client_config(settings))
+        producer.produce(settings.naming.topic(Topic.RULE_SETS), b"foreign", b"9999")
+        assert producer.flush(60) == 0
+        rollback(settings, by="ada")
+        lines.until(calm.version)
+    assert dict.fromkeys(lines.versions) == {calm.version: None, strict.version: None}
+    hits = {row["transactionId"]: row["hits"] for row in values(settings, Topic.MONITORED)}
+    assert hits.keys() == {f"s-{n}" for n, version in enumerate(lines.versions) if version == strict.version}
+
+
+def test_a_line_is_explained_by_the_version_that_judged_it(settings: Settings) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    explain(settings, "s-0", console, whole=False, as_json=True)
+    found = json.loads(console.file.getvalue())  # type: ignore[attr-defined]
+    assert found["verdict"][0] == "ALLOW by the rules in monitoring: no rule hit."
+    assert found["decisions"][0]["rule_set_version"] == limit(1_000).version
+    assert {step["stage"]: step["outcome"] for step in found["way"]}["monitoring"] == "accepted.clear"
