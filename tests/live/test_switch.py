@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import requests
 from confluent_kafka import Producer
 from rich.console import Console
 
@@ -22,6 +23,7 @@ from tests.builders import line
 from tests.conftest import fresh_settings
 from tests.rules.publishing import limit
 from tests.stages.flow import PATIENCE_S, send, values, wait_for
+from tests.validator_api.service import started_validator
 
 pytestmark = pytest.mark.services
 KEY = canonical_key("409000000001", "10").decode()
@@ -94,3 +96,21 @@ def test_a_line_is_explained_by_the_version_that_judged_it(settings: Settings) -
     assert found["verdict"][0] == "ALLOW by the rules in monitoring: no rule hit."
     assert found["decisions"][0]["rule_set_version"] == limit(1_000).version
     assert {step["stage"]: step["outcome"] for step in found["way"]}["monitoring"] == "accepted.clear"
+
+
+def test_a_validator_that_runs_follows_too_and_asks_nobody_to_restart_it(settings: Settings) -> None:
+    first, then = publish(settings, limit(2_000), by="ada"), limit(3_000)
+    more = {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.require("KAFKA_BOOTSTRAP_SERVERS"),
+        "FRAUD_PREFIX": settings.prefix,
+    }
+    with started_validator(**more) as (_, address):
+
+        def version() -> str:
+            return str(requests.get(f"{address}/healthz", timeout=PATIENCE_S).json()["rule_set_version"])
+
+        assert version() == first.version
+        publish(settings, then, by="ada")
+        wait_for(lambda: version() == then.version)
+        rules = requests.get(f"{address}/rules", timeout=PATIENCE_S).json()
+    assert rules["version"] == then.version

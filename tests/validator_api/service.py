@@ -11,9 +11,14 @@ COMMAND = (sys.executable, "-m", "fraud_platform.validator_api")
 STOP_SECONDS = 9  # three are promised, two of them for a request under way; other tests work beside this one
 
 
+NOWHERE = "/nowhere"
+"""A data folder without a platform: one that runs in the checkout would lend its rules."""
+
+
 def environment(api_key: str = "", rules: Path | None = None) -> dict[str, str]:
     """This process's environment without a key and rules of its own; the empty values also hide those in `.env`."""
-    return {**os.environ, "FRAUD_VALIDATOR_API_KEY": api_key, "FRAUD_RULES_FILE": str(rules or "")}
+    own = {"FRAUD_VALIDATOR_API_KEY": api_key, "FRAUD_RULES_FILE": str(rules or ""), "FRAUD_DATA_DIR": NOWHERE}
+    return {**os.environ, **own}
 
 
 @contextmanager
@@ -25,12 +30,12 @@ def running_validator(*, api_key: str = "", rules: Path | None = None) -> Iterat
 
 @contextmanager
 def started_validator(
-    *, api_key: str = "", rules: Path | None = None, port: int = 0
+    *, api_key: str = "", rules: Path | None = None, port: int = 0, **more: str
 ) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """As `running_validator`, with the process itself."""
+    """As `running_validator`, with the process itself; `more` are settings by their environment's names."""
     process = subprocess.Popen(
         [*COMMAND, "--port", str(port)],
-        env=environment(api_key, rules),
+        env={**environment(api_key, rules), **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
