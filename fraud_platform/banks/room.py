@@ -10,7 +10,7 @@ from fraud_platform.topology import BANKS, Topic
 RECORD_BYTES: Mapping[Topic, int] = {
     Topic.BANK_TRANSACTIONS: 1_300,
     Topic.STATEMENTS: 450,
-    Topic.LABELS: 130,
+    Topic.LABELS: 200,
 }
 """What the banks' records weigh before compression, so that the estimate errs on the full side."""
 PAUSE_AT = 0.5

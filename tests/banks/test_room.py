@@ -1,10 +1,14 @@
 """The banks stop before a topic of limited size drops what nobody has read."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from fraud_platform.banks.generator import TransferGenerator
+from fraud_platform.banks.population import Population
 from fraud_platform.banks.room import RECORD_BYTES, has_room, look
 from fraud_platform.settings import Settings
-from fraud_platform.topology import Topic
+from fraud_platform.topology import BANKS, Topic
 
 INPUT = Topic.BANK_TRANSACTIONS
 
@@ -24,6 +28,20 @@ def test_a_half_full_topic_has_none() -> None:
 def test_one_full_topic_is_enough_to_pause() -> None:
     limits = {INPUT: -1, Topic.LABELS: 10 * RECORD_BYTES[Topic.LABELS]}
     assert not has_room(limits, {Topic.LABELS: 5})
+
+
+def test_the_banks_records_weigh_no_more_than_is_assumed() -> None:
+    generator = TransferGenerator(Population(7, customers=50), run=1)
+    made = [generator.next(datetime(2026, 1, 31, tzinfo=UTC)) for _ in range(1000)]
+    lines = [each for transfer in made for each in transfer.labelled_lines]
+    sizes = {
+        Topic.BANK_TRANSACTIONS: [len(transfer.key + transfer.value) for transfer in made],
+        Topic.STATEMENTS: [len(line.key + line.value) for line, _ in lines],
+        Topic.LABELS: [len(line.transaction_id + label) for line, label in lines],
+    }
+    assert sizes.keys() == RECORD_BYTES.keys() == set(BANKS.writes)
+    for topic, found in sizes.items():
+        assert sum(found) / len(found) <= RECORD_BYTES[topic], topic
 
 
 @pytest.mark.services
