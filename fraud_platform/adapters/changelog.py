@@ -64,7 +64,8 @@ class KafkaChangelog(Changelog):
         """See `Changelog.place`: where Java clients and ours put the key."""
         if not self._count:
             raise RuntimeError("nobody has looked yet how many partitions there are")
-        return murmur2(key, self._count)
+        number: int = murmur2(key, self._count)
+        return number
 
     def close(self) -> None:
         """See `Changelog.close`."""

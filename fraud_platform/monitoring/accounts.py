@@ -8,12 +8,13 @@ from fraud_platform.core.outcome import Outgoing
 from fraud_platform.errors import ConfigurationError, Restoring
 from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.rule_set import DEFAULT_LATENESS
+from fraud_platform.runtime.litter import Litter
 from fraud_platform.runtime.state import State
 from fraud_platform.topology import RETENTION_MS
 
 SLICE_S = 0.5
-LIVE = 20_000
-"""Accounts that stay unpacked between transactions, the latest of a slot."""
+LIVE_TRACKS = 500_000
+"""Windows of accounts that stay unpacked between transactions, the latest of a slot: some 500 bytes each."""
 _GONE_AT_ONCE = 1_000
 
 _Kept = tuple[int, bytes]
@@ -59,8 +60,8 @@ class Shelf:
         kept = self.kept.get(key)
         if kept is None or kept[0] + idle_ms < self.now_ms:
             return layout.new()
-        state = self.live.get(key)
-        return _loaded(kept[1], layout) if state is None else state
+        live = self.live.get(key)
+        return _loaded(kept[1], layout) if live is None else live
 
     def touch(self, key: bytes, state: AccountState) -> None:
         """The account has changed."""
@@ -104,11 +105,14 @@ class Shelf:
 class Accounts(State):
     """See `State`. An account's state is the newest record of its key, whatever rule set wrote it."""
 
-    def __init__(self, changelog: Changelog, topic: str, *, live: int = LIVE) -> None:
+    def __init__(
+        self, changelog: Changelog, topic: str, *, live: int = LIVE_TRACKS, litter: Litter | None = None
+    ) -> None:
         """`topic` = the changelog's, by its name on the broker."""
         self._changelog = changelog
         self._topic = topic
         self._live = live
+        self._litter = litter
         self._shelves: dict[int, Shelf] = {}
         self._restoring: dict[int, Shelf] = {}
         self._layout = Layout((), DEFAULT_LATENESS)
@@ -187,8 +191,11 @@ class Accounts(State):
             self._shelves[partition.number].upto = position.offset
         for shelf in self._shelves.values():
             shelf.settle()
-            while len(shelf.live) > self._live // len(self._shelves):
+            most = self._live // max(1, len(self._layout.windows)) // len(self._shelves)
+            while len(shelf.live) > most:
                 del shelf.live[next(iter(shelf.live))]
+        if self._litter is not None:
+            self._litter.sweep()
 
     def drop(self) -> None:
         """See `State.drop`."""
@@ -198,6 +205,8 @@ class Accounts(State):
     def close(self) -> None:
         """See `State.close`."""
         self._changelog.close()
+        if self._litter is not None:
+            self._litter.close()
 
 
 def _loaded(record: bytes, layout: Layout) -> AccountState:

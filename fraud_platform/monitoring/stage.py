@@ -19,6 +19,7 @@ from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.events import event_of_statement
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
+from fraud_platform.runtime.litter import Litter
 from fraud_platform.runtime.scribe import Scribe, dead
 from fraud_platform.topology import MONITORING, Naming, Topic
 
@@ -126,7 +127,7 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     """The handler of one monitoring slot."""
     settings = context.settings
     changelog = KafkaChangelog(settings, Topic.MONITORING_STATE, of=Topic.STATEMENTS)
-    accounts = Accounts(changelog, settings.naming.topic(Topic.MONITORING_STATE))
+    accounts = Accounts(changelog, settings.naming.topic(Topic.MONITORING_STATE), litter=Litter())
     rules = RuleSets(settings)
     decide = Monitoring(accounts, Outputs(settings.naming, context.writer.encoder), rules.engine)
     return Transformer(log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts)

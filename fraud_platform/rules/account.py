@@ -43,6 +43,7 @@ class Layout:
             for window, each in ((window, window.duration) for window in self.windows)
         )
         self.ids = tuple(mark(digest(write(window))) for window in self.windows)
+        self._dumped = sorted((identity, place) for place, identity in enumerate(self.ids))
         self.repeat_span = int(REPEAT) + int(lateness)
         self.longest = max([int(REPEAT), *(int(window.duration) for window in self.windows)]) + int(lateness)
 
@@ -56,11 +57,12 @@ class Layout:
         if watermark is None:
             return _encode((_FORMAT, None, None, {}))
         tracks = {}
-        for identity, (_, _, _, kept, _), track in zip(self.ids, self.plans, state.tracks, strict=True):
-            track.forget(watermark - kept)
+        for identity, place in self._dumped:
+            track = state.tracks[place]
+            track.forget(watermark - self.plans[place][3])
             tracks[identity] = _kept(track)
         ids = (_steps(state.seen.times), state.seen.marks, state.seen.forgotten)
-        return _encode((_FORMAT, watermark, ids, dict(sorted(tracks.items()))))
+        return _encode((_FORMAT, watermark, ids, tracks))
 
     def load(self, record: bytes) -> AccountState:
         """The state behind a record, of this rule set or another.
@@ -105,7 +107,7 @@ def _decoded(record: bytes) -> _Record:
 
 def _kept(track: Track) -> _Kept:
     floor = None if track.floor == ALWAYS else track.floor
-    if all(count == 1 for count in track.counts):
+    if track.counts.count(1) == len(track.counts):
         return floor, _steps(track.times), [], [], _portable(track.values)
     lengths = list(map(sub, track.times, track.begins))
     return floor, _steps(track.times), lengths, track.counts, _portable(track.values)
@@ -114,16 +116,19 @@ def _kept(track: Track) -> _Kept:
 def _track(kept: _Kept) -> Track:
     floor, steps, lengths, counts, values = kept
     track = Track(ALWAYS if floor is None else floor)
-    track.times, track.counts, track.values = list(accumulate(steps)), counts, [int(value) for value in values]
-    track.begins = list(map(sub, track.times, lengths))
+    track.times, track.counts, track.values = list(accumulate(steps)), counts, list(map(int, values))
+    if lengths:
+        track.begins = list(map(sub, track.times, lengths))
     return track
 
 
 def _steps(times: Sequence[int]) -> list[int]:
     """Differences: small numbers take few bytes."""
-    return [*times[:1], *map(sub, times[1:], times)]
+    return [*times[:1], *map(sub, times[1:], times)] if len(times) > 1 else list(times)
 
 
 def _portable(values: Sequence[int]) -> list[int | str]:
     """MessagePack holds 64 bits; larger sums travel as text."""
+    if not values or (min(values) >= -_SMALL and max(values) < 2 * _SMALL):
+        return list(values)
     return [value if -_SMALL <= value < 2 * _SMALL else str(value) for value in values]
