@@ -7,7 +7,6 @@ from fraud_platform.core.decisions import Decision
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.core.questions import Question, encode_question, parse_question
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
-from fraud_platform.rules import files
 from fraud_platform.rules.engine import Engine
 from fraud_platform.validator_api.judging import decide
 
@@ -15,8 +14,8 @@ from fraud_platform.validator_api.judging import decide
 class FakeValidator(Validator):
     """Judges by the engine's rules; `is_down` and `refuses_key` make it fail, `asked` holds every batch it answered."""
 
-    def __init__(self, engine: Engine | None = None) -> None:
-        self._engine = engine or Engine(files.load())
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self.is_down = False
         self.refuses_key = False
         self.probes = 0
