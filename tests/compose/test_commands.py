@@ -15,6 +15,7 @@ import pytest
 from fraud_platform.local import probes, registry
 from tests.compose.stack import FOLDER, OURS, words
 from tests.ports import free_port
+from tests.validator_api.service import environment
 
 IN_THE_IMAGE = "/etc/fraud-platform/workspace.yaml"
 BIN = Path(sys.executable).parent
@@ -65,7 +66,7 @@ def test_the_validators_health_check_passes_on_the_real_one():
     command = words("validator")
     command[command.index("--port") + 1] = str(port)
     check = [word.replace("8000", str(port)) for word in words("validator", "healthcheck")]
-    running = subprocess.Popen([sys.executable, *command[1:]], stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen([sys.executable, *command[1:]], env=environment(), stdout=subprocess.PIPE, text=True)
     try:
         assert running.stdout
         assert str(port) in running.stdout.readline()
