@@ -28,13 +28,12 @@ def explain(settings: Settings, transaction_id: str, console: Console, *, whole:
         ConfigurationError: nobody has seen such an id.
         BrokerUnavailable, RegistryUnavailable: no answer.
     """
-    wanted = transaction_id.strip()
-    if not 0 < len(wanted) <= LONGEST_ID:
+    if not transaction_id.strip() or len(transaction_id) > LONGEST_ID:
         raise ConfigurationError(f"A transaction id has 1 to {LONGEST_ID} characters.")
     with console.status("Looking ...") as status:
-        sources = KafkaSources(settings, wanted, tell=lambda what: status.update(f"Looking in {what} ..."))
+        sources = KafkaSources(settings, transaction_id, tell=lambda what: status.update(f"Looking in {what} ..."))
         finds = search(sources, now_ms=time.time_ns() // 1_000_000, whole=whole)
-    story = explained(wanted, finds)
+    story = explained(transaction_id, finds)
     if story is None:
         raise ConfigurationError(_nobody(finds))
     if as_json:

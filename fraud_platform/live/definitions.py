@@ -48,7 +48,9 @@ class PublishConfig(ChangeConfig):
     """The rule set to publish: exactly one of `path` and `text`."""
 
     path: str | None = Field(None, description="a file that the run can read")
-    text: str | None = Field(None, description="the rule set itself, YAML or JSON")
+    text: str | None = Field(
+        None, description="the rule set itself, YAML or JSON; Dagster keeps it, so one with lists belongs in a file"
+    )
 
 
 class RollbackConfig(ChangeConfig):

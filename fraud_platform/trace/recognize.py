@@ -116,7 +116,8 @@ class Recognizer:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._is_in(value)
         given = found.transactionId if found.transaction_id is None else found.transaction_id
-        return str(given).strip() == self._id if given is not None else False
+        # Lines of statements lose the blanks around their ids, transfers keep them.
+        return given is not None and self._id in (str(given), str(given).strip())
 
     def _is_in(self, value: bytes) -> bool:
         """Whether the id stands in it as a word of its own: all that can be said of broken bytes."""

@@ -52,6 +52,11 @@ def test_ids_are_numbers_too_and_may_be_spelled_with_escapes() -> None:
     assert facts(Topic.BANK_TRANSACTIONS, escaped)
 
 
+def test_an_id_with_blanks_around_it_is_known_as_it_was_given() -> None:
+    assert look(Topic.BANK_TRANSACTIONS, raw(" t-1 "), transaction_id=" t-1 ") is not None
+    assert look(Topic.STATEMENTS, json.dumps(line(" s-1 ")).encode(), transaction_id="s-1") is not None
+
+
 def test_broken_bytes_are_known_by_the_word_that_stands_in_them() -> None:
     assert facts(Topic.BANK_TRANSACTIONS, raw("t-1")[:60]) == {}
     assert look(Topic.BANK_TRANSACTIONS, raw("t-10")[:60]) is None
