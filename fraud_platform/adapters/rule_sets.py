@@ -44,7 +44,8 @@ class RuleSets(Followed):
         self._said = ""
         self._stop = threading.Event()
         refused = self._load()
-        if not self.is_ready and seed(settings):
+        if not self.is_ready:
+            seed(settings)  # unless another process does so just now
             refused = self._load()
         if not self.is_ready:
             why = f": {refused[0].reason}" if refused else ""

@@ -93,6 +93,15 @@ def test_a_follower_of_an_empty_topic_begins_with_the_default_set(with_empty_top
     follower.close()
 
 
+def test_followers_that_meet_an_empty_topic_at_once_all_begin_with_the_default_set(with_empty_topic: Empty) -> None:
+    settings = with_empty_topic()
+    followers = at_once(lambda: RuleSets(settings), lambda: RuleSets(settings), lambda: RuleSets(settings))
+    found = [each.current().version if isinstance(each, RuleSets) else each for each in followers]
+    assert found == [files.load().version] * 3
+    for each in followers:
+        each.close()  # type: ignore[attr-defined]
+
+
 def test_a_service_follows_where_kafka_is_known(with_empty_topic: Empty) -> None:
     settings = with_empty_topic()
     engine = engines(settings)
