@@ -5,7 +5,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import history, idle, ingestion, join, lake, latency, memory, rules, validator, whole
+from tests.bench import (
+    history,
+    idle,
+    ingestion,
+    join,
+    lake,
+    latency,
+    memory,
+    monitoring,
+    rules,
+    validator,
+    whole,
+)
 from tests.bench.place import Site, machine, site
 
 BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
@@ -16,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[Site], str]] = {
     "latency": latency.latency,
     "validator": validator.validator,
     "rules": rules.rules,
+    "monitoring": monitoring.monitoring,
     "lake": lake.lake,
     "join": join.join,
     "history": history.history,

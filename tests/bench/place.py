@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 from confluent_kafka import Producer
@@ -81,6 +82,10 @@ class Site:
         return environment_of(settings, self.endpoints)
 
     def measured(self, settings: Settings, worker: str, *arguments: str, python: str = sys.executable) -> Run:
+        """As `told`, of a worker that says the three figures of a run."""
+        return Run(**self.told(settings, worker, *arguments, python=python))
+
+    def told(self, settings: Settings, worker: str, *arguments: str, python: str = sys.executable) -> dict[str, Any]:
         """Run `tests/bench/workers/<worker>.py` and return what it says of itself."""
         program = str(Path(__file__).parent / "workers" / f"{worker}.py")
         found = subprocess.run(
@@ -90,7 +95,8 @@ class Site:
         )  # fmt: skip
         if found.returncode:
             raise SystemExit(f"{worker} failed:\n{found.stderr[-2000:]}")
-        return Run(**json.loads(found.stdout.splitlines()[-1]))
+        said: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
+        return said
 
 
 @contextmanager

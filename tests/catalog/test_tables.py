@@ -11,6 +11,7 @@ def test_each_topic_of_the_lake_is_a_table_with_an_id() -> None:
     assert {table.name: table.ids for table in TABLES}.items() >= {
         "landing_fraudulent_transactions_result": ("transaction_id",),
         "landing_users": ("id",),
+        "landing_transaction_fraud_result": ("transactionid",),
         "landing_decisions": ("stage", "transaction_id"),
     }.items()
 

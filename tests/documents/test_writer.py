@@ -13,7 +13,7 @@ from fraud_platform.documents.writer import BULK, DocumentWriter
 from fraud_platform.errors import StoreUnavailable
 from fraud_platform.topology import MAX_VALUE_BYTES, Topic
 from tests.fakes.collection import FakeCollections
-from tests.rows import NAMING, decision, reader, result, stored, user, wire
+from tests.rows import NAMING, decision, monitored, reader, result, stored, user, wire
 
 BY_NAME = {NAMING.topic(topic): collection for topic, collection in COLLECTIONS.items()}
 
@@ -36,12 +36,14 @@ def test_each_topic_goes_to_its_collection(writer: DocumentWriter, store: FakeCo
     records = [
         stored(Topic.RESULT, result("t-1")),
         stored(Topic.USERS, user("u-1")),
+        stored(Topic.MONITORED, monitored("s-1")),
         stored(Topic.DECISIONS, decision("t-1")),
     ]
-    assert names(writer.decide(records)) == ["stored"] * 3
+    assert names(writer.decide(records)) == ["stored"] * 4
     assert {name: list(found) for name, found in store.documents.items()} == {
         "transactions": ["t-1"],
         "users": ["u-1"],
+        "monitored_transactions": ["s-1"],
         "decisions": ["validation:t-1"],
     }
 

@@ -15,7 +15,7 @@ from fraud_platform.runtime.planned import Range
 from fraud_platform.topology import LAKE, MAX_VALUE_BYTES, Topic
 from tests.builders import NOON
 from tests.fakes.bucket import FakeBucket
-from tests.rows import NAMING, decision, reader, result, stored, user, wire
+from tests.rows import NAMING, decision, monitored, reader, result, stored, user, wire
 
 FOLDER = "fraudulent-transactions/p-fraudulent-transactions-result/dt=2026-01-01"
 NAME = "p-fraudulent-transactions-result+0+00000000000000000010.avro"
@@ -109,7 +109,13 @@ def test_a_dead_letters_reason_never_holds_a_value(writer: LakeWriter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "value"), [(Topic.USERS, user()), (Topic.DECISIONS, decision()), (Topic.RESULT, result())]
+    ("topic", "value"),
+    [
+        (Topic.USERS, user()),
+        (Topic.MONITORED, monitored()),
+        (Topic.DECISIONS, decision()),
+        (Topic.RESULT, result()),
+    ],
 )
 def test_every_result_topic_has_its_own_folder(
     writer: LakeWriter, bucket: FakeBucket, topic: Topic, value: dict[str, Any]

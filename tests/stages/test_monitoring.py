@@ -1,5 +1,6 @@
 """Monitoring on real Kafka: whatever happens to its slots, the decisions are those of an undisturbed run."""
 
+import io
 import json
 import os
 import random
@@ -11,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
+from pymongo import MongoClient
 
+from fraud_platform.books.examine import examine
 from fraud_platform.core import ledger
 from fraud_platform.core.ledger import Entry
 from fraud_platform.core.statement import canonical_key
@@ -21,9 +25,10 @@ from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.runtime.stop import StopRequest
 from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
-from fraud_platform.topology import MONITORING, Topic
+from fraud_platform.topology import DOCUMENTS, LAKE, MONITORING, Topic
 from tests.builders import raw_line
-from tests.failure.slots import Slots, environment_of, is_stopped
+from tests.failure.plain import lake_objects
+from tests.failure.slots import Slots, environment_of, is_stopped, where_of
 from tests.stages.conftest import made
 from tests.stages.flow import HOUR_AGO, PATIENCE_S, has_read_all, ledger_of, send, values, wait_for
 
@@ -69,14 +74,20 @@ def decided(settings: Settings) -> Decided:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Decided:
-    """What one drain after the other makes of all lines."""
+def drained(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A platform in which one drain after the other has judged all lines."""
     settings = made(service_endpoints, tmp_path_factory.mktemp("undisturbed"))
     for number in range(ROUNDS):
         feed(settings, number)
     drain(settings, MONITORING)
     drain(settings, MONITORING)  # what was sent where it belongs lies behind the end of the first
-    return decided(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def undisturbed(drained: Settings) -> Decided:
+    """What nothing has disturbed."""
+    return decided(drained)
 
 
 def test_lines_become_decisions_and_hits_by_what_their_accounts_did_before(undisturbed: Decided) -> None:
@@ -90,6 +101,22 @@ def test_lines_become_decisions_and_hits_by_what_their_accounts_did_before(undis
         "HIGH_TRANSACTION_AMOUNT", "SMALL_INTERVAL",
     }  # fmt: skip
     assert sum(outcomes.values()) == ROUNDS * (PER_ROUND + 1) + outcomes["rekeyed"]
+
+
+def test_the_stores_carry_it_on_and_the_books_balance(drained: Settings, undisturbed: Decided) -> None:
+    decisions, rows, _ = undisturbed
+    for sink in (LAKE, DOCUMENTS):
+        drain(drained, sink)
+    assert examine(drained, topics=()).balances
+    bodies = lake_objects(where_of(drained), Topic.MONITORED).values()
+    in_lake = [row for body in bodies for row in fastavro.reader(io.BytesIO(body))]
+    assert len(in_lake) == len(rows)
+    with MongoClient[dict[str, Any]](drained.mongodb_address) as client:
+        database = client[drained.mongodb_database]
+        ids = {row["transactionId"] for row in rows.values()}
+        assert {document["_id"] for document in database["monitored_transactions"].find()} == ids
+        names = {f"monitoring:{decision['transaction_id']}" for decision in decisions.values()}
+        assert {document["_id"] for document in database["decisions"].find()} == names
 
 
 def test_after_kills_in_the_middle_of_transactions_the_decisions_are_the_same(
