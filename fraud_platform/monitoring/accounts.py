@@ -156,6 +156,8 @@ class Accounts(State):
     def own(self, committed: Mapping[Partition, Committed]) -> None:
         """See `State.own`. What is remembered as of the very offset that is committed holds, and is not read again."""
         self.drop()
+        if not committed:
+            return  # between two assignments; the next one tells what still holds
         wanted = {partition.number: at.offset for partition, at in committed.items()}
         self._shelves = {n: shelf for n, shelf in self._shelves.items() if wanted.get(n) == shelf.upto}
         self._restoring, self._count = {}, 0

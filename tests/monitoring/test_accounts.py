@@ -57,6 +57,9 @@ def test_an_account_without_lines_is_forgotten_once_none_can_matter_any_more() -
     put(where, "d", KEPT_DAYS * DAY + 2, account=busy)
     slot.step(2)
     assert len(records(where, quiet)) == 2
+    slot.die()
+    for one in (slot, Slot(where).step(4)):
+        assert list(one.accounts._shelves[0].kept) == [rig.canonical_key(busy, "10")]
 
 
 def test_old_lines_are_no_reason_to_forget_their_account() -> None:

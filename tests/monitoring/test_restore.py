@@ -150,6 +150,18 @@ def test_only_partitions_that_were_away_are_read_back() -> None:
     assert "again" in rig.decisions(where)
 
 
+def test_between_two_assignments_nothing_is_forgotten() -> None:
+    where = rig.broker()
+    feed(where, lines(1))
+    slot = Slot(where).step(4)
+    slot.accounts.own({})
+    slot.log.recover()
+    put(where, "again", 30, account="A1")
+    slot.step(4)
+    assert "again" in rig.decisions(where)
+    assert slot.changelog.begun == [[0, 1]]
+
+
 def test_a_long_restore_is_a_pause_that_tells_how_far_it_is_and_keeps_polling() -> None:
     where = rig.broker()
     feed(where, lines(1))
