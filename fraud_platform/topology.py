@@ -303,6 +303,8 @@ def describe() -> str:
         for outcome, counts in stage.outcomes.items():
             written = ", ".join(f"{n} x {topic}" for topic, n in counts.items()) or "nothing"
             lines.append(f"    {outcome}: {written}")
+        if stage.changelog is not None:
+            lines.append(f"    remembers in {stage.changelog}")
     return "\n".join(lines)
 
 

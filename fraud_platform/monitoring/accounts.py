@@ -10,11 +10,13 @@ from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.rule_set import DEFAULT_LATENESS
 from fraud_platform.runtime.litter import Litter
 from fraud_platform.runtime.state import State
-from fraud_platform.topology import RETENTION_MS
+from fraud_platform.topology import MIB, RETENTION_MS
 
 SLICE_S = 0.5
 LIVE_TRACKS = 500_000
 """Windows of accounts that stay unpacked between transactions, the latest of a slot: some 500 bytes each."""
+MOST_RECORDS, MOST_BYTES = 5_000, 64 * MIB
+"""Lines of a transaction, and about so many bytes of accounts: a busy one takes a millisecond and 100 KB."""
 _GONE_AT_ONCE = 1_000
 
 _Kept = tuple[int, bytes]
@@ -118,6 +120,13 @@ class Accounts(State):
         self._layout = Layout((), DEFAULT_LATENESS)
         self._idle_ms = 0
         self._count = 0
+        self._most_records = MOST_RECORDS
+        self._bytes = 0
+
+    @property
+    def most_records(self) -> int:
+        """See `State.most_records`: half as many after a transaction that was too large or failed, later more again."""
+        return self._most_records
 
     def use(self, layout: Layout) -> None:
         """Go on with this layout; between two transactions only, as a record is written by one."""
@@ -183,8 +192,10 @@ class Accounts(State):
 
     def changes(self) -> Iterator[Outgoing]:
         """See `State.changes`: one record per account, however many of its lines were judged."""
+        self._bytes = 0
         for shelf in self._shelves.values():
             for key, record, at_ms in shelf.changes(self._layout, self._idle_ms):
+                self._bytes += len(record or b"")
                 yield Outgoing(self._topic, key, record, at_ms)
 
     def keep(self, positions: Mapping[Partition, Position]) -> None:
@@ -196,13 +207,21 @@ class Accounts(State):
             most = self._live // max(1, len(self._layout.windows)) // len(self._shelves)
             while len(shelf.live) > most:
                 del shelf.live[next(iter(shelf.live))]
+        self._adapt(is_too_much=self._bytes > MOST_BYTES)
         if self._litter is not None:
             self._litter.sweep()
 
     def drop(self) -> None:
         """See `State.drop`."""
+        if not self.is_settled:
+            self._adapt(is_too_much=True)
         for shelf in self._shelves.values():
             shelf.drop()
+
+    def _adapt(self, *, is_too_much: bool) -> None:
+        most = self._most_records
+        # It grows slowly: each trial that is too large costs a transaction's timeout.
+        self._most_records = max(1, most // 2) if is_too_much else min(MOST_RECORDS, most + most // 16 + 1)
 
     def close(self) -> None:
         """See `State.close`."""

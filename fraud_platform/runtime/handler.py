@@ -123,6 +123,11 @@ class Transformer(Handler):
 
     def handle(self, batch: Batch) -> None:
         """Commit a batch with records at once, and bare progress past markers at most once a second."""
+        records = batch.records
+        while len(records) > (most := self._state.most_records):
+            self._moved.update({Partition(r.topic, r.partition): r.offset + 1 for r in records[:most]})
+            self._transact(records[:most])
+            records = records[most:]
         self._moved.update(
             {
                 partition: offset
@@ -130,8 +135,8 @@ class Transformer(Handler):
                 if offset > self._log.committed[partition].offset
             }
         )
-        if batch.records:
-            self._transact(batch.records)
+        if records:
+            self._transact(records)
         elif self._moved and self._clock() - self._committed_at >= self.IDLE_COMMIT_S:
             self._transact([])
 

@@ -4,6 +4,7 @@ Memory is never believed over the broker: what is remembered of a partition hold
 changed within a transaction, kept when that is committed, and forgotten when it is not.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 
@@ -13,6 +14,11 @@ from fraud_platform.core.outcome import Outgoing
 
 class State(ABC):
     """The state of the partitions that a slot owns."""
+
+    @property
+    def most_records(self) -> int:
+        """How many records one transaction may decide about, so that it ends in time."""
+        return sys.maxsize
 
     @abstractmethod
     def own(self, committed: Mapping[Partition, Committed]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from fraud_platform.core import ledger
 from fraud_platform.errors import BrokerUnavailable, ConfigurationError
+from fraud_platform.monitoring import accounts as module
 from fraud_platform.runtime.worker import State
 from fraud_platform.topology import Topic
 from tests.builders import NOON
@@ -233,6 +234,44 @@ def test_a_transaction_sees_one_rule_set() -> None:
     found = [decision["rule_set_version"] for decision in rig.decisions(where).values()]
     assert len(found) == 2_400
     assert len(set(found[:1_200])) == len(set(found[1_200:])) == 1
+
+
+def test_what_does_not_end_in_time_is_tried_again_in_smaller_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    where, refused = rig.broker(), []
+    commit = FakeLog.commit
+
+    def late(self, outputs, positions):
+        outputs = list(outputs)
+        if len(outputs) > 40:
+            refused.append(len(outputs))
+            where.abort_next_commit = True
+        commit(self, outputs, positions)
+
+    monkeypatch.setattr(FakeLog, "commit", late)
+    feed(where, lines(1))
+    slot = Slot(where)
+    slot.accounts._most_records = 64
+    slot.step(30)
+    assert 2 <= len(refused) <= 5
+    assert written(where) == written(undisturbed(1))
+    assert ledger.faults(rig.entries(where)) == []
+
+
+def test_portions_shrink_with_the_bytes_of_accounts_and_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = rig.broker()
+    slot = Slot(where).step(2)
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    for n in range(3):
+        put(where, f"a-{n}", n)
+        slot.step(2)
+    small = slot.accounts.most_records
+    assert small < module.MOST_RECORDS
+    monkeypatch.setattr(module, "MOST_BYTES", 100_000)
+    for n in range(4):
+        put(where, f"b-{n}", 10 + n)
+        slot.step(2)
+    assert slot.accounts.most_records > small
+    assert ledger.faults(rig.entries(where)) == []
 
 
 def test_a_record_of_another_format_is_told_and_nothing_is_guessed() -> None:
