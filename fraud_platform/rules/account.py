@@ -1,7 +1,7 @@
 """What is remembered of one account, and its one bounded record."""
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import sub
 
 import msgspec
@@ -62,7 +62,10 @@ class Layout:
             track.forget(watermark - self.plans[place][3])
             tracks[identity] = _kept(track)
         ids = (_steps(state.seen.times), state.seen.marks, state.seen.forgotten)
-        return _encode((_FORMAT, watermark, ids, tracks))
+        try:
+            return _encode((_FORMAT, watermark, ids, tracks))
+        except OverflowError:  # MessagePack holds 64 bits
+            return _encode((_FORMAT, watermark, ids, {name: _portable(kept) for name, kept in tracks.items()}))
 
     def load(self, record: bytes) -> AccountState:
         """The state behind a record, of this rule set or another.
@@ -91,7 +94,7 @@ class Layout:
         return None if state.watermark is None else state.watermark + self.longest
 
 
-_Kept = tuple[int | None, list[int], list[int], list[int], list[int | str]]
+_Kept = tuple[int | None, Sequence[int], Sequence[int], list[int], Sequence[int | str]]
 _Ids = tuple[list[int], list[int], int | None]
 _Record = tuple[int, int | None, _Ids | None, dict[int, _Kept]]
 _encode = msgspec.msgpack.Encoder().encode
@@ -108,9 +111,9 @@ def _decoded(record: bytes) -> _Record:
 def _kept(track: Track) -> _Kept:
     floor = None if track.floor == ALWAYS else track.floor
     if track.counts.count(1) == len(track.counts):
-        return floor, _steps(track.times), [], [], _portable(track.values)
+        return floor, _steps(track.times), [], [], track.values
     lengths = list(map(sub, track.times, track.begins))
-    return floor, _steps(track.times), lengths, track.counts, _portable(track.values)
+    return floor, _steps(track.times), lengths, track.counts, track.values
 
 
 def _track(kept: _Kept) -> Track:
@@ -124,11 +127,10 @@ def _track(kept: _Kept) -> Track:
 
 def _steps(times: Sequence[int]) -> list[int]:
     """Differences: small numbers take few bytes."""
-    return [*times[:1], *map(sub, times[1:], times)] if len(times) > 1 else list(times)
+    return list(map(sub, times, chain((0,), times)))
 
 
-def _portable(values: Sequence[int]) -> list[int | str]:
-    """MessagePack holds 64 bits; larger sums travel as text."""
-    if not values or (min(values) >= -_SMALL and max(values) < 2 * _SMALL):
-        return list(values)
-    return [value if -_SMALL <= value < 2 * _SMALL else str(value) for value in values]
+def _portable(kept: _Kept) -> _Kept:
+    """Larger sums travel as text."""
+    floor, steps, lengths, counts, values = kept
+    return floor, steps, lengths, counts, [v if -_SMALL <= int(v) < 2 * _SMALL else str(v) for v in values]
