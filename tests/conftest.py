@@ -20,7 +20,8 @@ GIVEN = "FRAUD_TEST_ENDPOINTS"
 """Names a file with the addresses of services that run already."""
 SLOW_FIRST = (
     "orchestration/test_live", "failure", "stages", "books", "local", "own_services", "orchestration", "retention",
-    "curated", "catalog", "adapters", "privacy", "commands", "housekeeping", "alerts", "quality", "lake", "documents",
+    "curated", "catalog", "live", "monitoring", "adapters", "privacy", "commands", "housekeeping", "alerts",
+    "quality", "lake", "documents",
 )  # fmt: skip
 """Folders and files below tests/."""
 

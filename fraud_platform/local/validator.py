@@ -18,4 +18,5 @@ def describe(site: Site) -> Service:
         address=site.url(NAME),
         probe=lambda: probes.answers(port, "/readyz"),
         ports=(port,),
+        needs=frozenset({"platform"}),  # its rules lie in a topic
     )

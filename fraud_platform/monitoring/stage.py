@@ -128,6 +128,7 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     settings = context.settings
     changelog = KafkaChangelog(settings, Topic.MONITORING_STATE, of=Topic.STATEMENTS)
     accounts = Accounts(changelog, settings.naming.topic(Topic.MONITORING_STATE), litter=Litter())
-    rules = RuleSets(settings)
-    decide = Monitoring(accounts, Outputs(settings.naming, context.writer.encoder), rules.engine)
+    outputs = Outputs(settings.naming, context.writer.encoder)
+    rules = RuleSets(settings)  # last: it has a thread, and what fails before is tried again each second
+    decide = Monitoring(accounts, outputs, rules.engine)
     return Transformer(log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts)

@@ -7,9 +7,8 @@ import sys
 
 import uvicorn
 
-from fraud_platform.errors import ConfigurationError
-from fraud_platform.rules import files
-from fraud_platform.rules.engine import Engine
+from fraud_platform.adapters.rule_sets import engines
+from fraud_platform.errors import ConfigurationError, FraudPlatformError
 from fraud_platform.settings import load
 from fraud_platform.validator_api.app import create_app
 
@@ -22,13 +21,13 @@ def main() -> int:
     asked = _arguments()
     try:
         settings = load()
-        engine = Engine(files.load(settings.rules_file or files.DEFAULT_FILE))
+        rules = engines(settings)
         listener = _listen(asked.host, asked.port)
-    except ConfigurationError as error:
+    except FraudPlatformError as error:
         print(error, file=sys.stderr)
         return 1
     key = settings.validator_api_key
-    app = create_app(lambda: engine, api_key=key.get_secret_value() if key else None)
+    app = create_app(rules, api_key=key.get_secret_value() if key else None)
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -34,14 +34,14 @@ from fraud_platform.core.partitioning import CURATED_ROOT, topic_prefix
 from fraud_platform.curated.run import Curation
 from fraud_platform.runtime.drain import drain
 from fraud_platform.settings import Settings
-from fraud_platform.topology import DOCUMENTS, INGESTION, LAKE, PROJECTION, Topic
+from fraud_platform.topology import DOCUMENTS, INGESTION, LAKE, PROJECTION, RESULT_TOPICS, Topic
 from tests.builders import raw
 from tests.catalog.conftest import lake_endpoints, own_settings
 from tests.catalog.objects import put
 from tests.failure.plain import Row, Topics
 from tests.failure.slots import where_of
 from tests.result_topics import send
-from tests.rows import decision, result, user
+from tests.rows import decision, monitored, result, user
 from tests.stages.flow import rows
 from tests.stages.flow import send as send_pairs
 
@@ -157,9 +157,11 @@ def various(make: Make) -> Settings:
     doubt = [{"rule_id": "watch", "reason": "no account"}]
     send(made, Topic.DECISIONS, [decision("t-1", action="BLOCK", hits=[HIT, HIT | {"window": "PT1H"}],
                                           decided_at=moment), decision("t-2", not_evaluable=doubt)])  # fmt: skip
+    exact = {"depositAmount": Decimal("0.000000001"), "balanceAmount": Decimal(-7), "transactionDetails": "a\nb"}
+    send(made, Topic.MONITORED, [monitored("s-1-D"), monitored("s-2-C", **exact)])
     for stage in (LAKE, DOCUMENTS):
         drain(made, stage)
-    for topic in (Topic.RESULT, Topic.USERS, Topic.DECISIONS):
+    for topic in RESULT_TOPICS:
         compact(made, topic)
     return made
 
@@ -177,7 +179,7 @@ def compact(settings: Settings, topic: Topic) -> list[str]:
 def test_values_of_every_kind_are_equal_in_the_topic_and_both_stores(various: Settings) -> None:
     report = look(various, ledger=False)
     assert said(report) == []
-    assert [each.records > 0 for each in report.stores] == [True] * 6
+    assert [each.records > 0 for each in report.stores] == [True] * 2 * len(RESULT_TOPICS)
 
 
 # Damaged stores -------------------------------------------------------------------------------------

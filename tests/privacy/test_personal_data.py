@@ -25,7 +25,7 @@ from tests.privacy.canaries import marks_in, ssns_in, transfer
 from tests.privacy.noisy import HOLDING
 from tests.stages.conftest import made
 from tests.stages.flow import rows, send
-from tests.validator_api.service import environment
+from tests.validator_api import service as validator_service
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
@@ -118,7 +118,7 @@ def ask_our_validator(folder: Path) -> None:
     command = [sys.executable, "-m", validator_api.__name__.removesuffix(".__main__"), "--port", "0"]
     with (
         (folder / "validator.log").open("wb") as err,
-        subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=err) as process,
+        subprocess.Popen(command, env=validator_service.environment(), stdout=subprocess.PIPE, stderr=err) as process,
     ):
         assert process.stdout is not None
         address = process.stdout.readline().decode().split()[-1]

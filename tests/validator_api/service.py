@@ -3,21 +3,19 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "fraud_platform.validator_api")
 STOP_SECONDS = 9  # three are promised, two of them for a request under way; other tests work beside this one
-
-
-NOWHERE = "/nowhere"
-"""A data folder without a platform: one that runs in the checkout would lend its rules."""
+NOWHERE = Path(tempfile.gettempdir()) / "no-platform-here"
 
 
 def environment(api_key: str = "", rules: Path | None = None) -> dict[str, str]:
-    """This process's environment without a key and rules of its own; the empty values also hide those in `.env`."""
-    own = {"FRAUD_VALIDATOR_API_KEY": api_key, "FRAUD_RULES_FILE": str(rules or ""), "FRAUD_DATA_DIR": NOWHERE}
+    """This process's environment with this key and these rules alone, and away from a platform of the checkout."""
+    own = {"FRAUD_VALIDATOR_API_KEY": api_key, "FRAUD_RULES_FILE": str(rules or ""), "FRAUD_DATA_DIR": str(NOWHERE)}
     return {**os.environ, **own}
 
 
