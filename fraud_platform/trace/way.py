@@ -46,11 +46,12 @@ def explained(transaction_id: str, finds: Finds) -> Explanation | None:
 # The way --------------------------------------------------------------------------------------------
 
 
-def _steps(finds: Finds) -> Iterator[Step]:
-    for seen in finds.on(*Topic):
-        for stage in STAGES.values():
-            if seen.topic in stage.reads:
-                yield _step(stage, seen, finds)
+def _steps(finds: Finds) -> list[Step]:
+    """By time; what one stage passes on within the same millisecond comes in flow order."""
+    flow = list(STAGES)
+    reading = [(seen, stage) for seen in finds.on(*Topic) for stage in STAGES.values() if seen.topic in stage.reads]
+    reading.sort(key=lambda each: (each[0].at_ms, flow.index(each[1].name)))
+    return [_step(stage, seen, finds) for seen, stage in reading]
 
 
 def _step(stage: Stage, seen: Seen, finds: Finds) -> Step:
