@@ -45,6 +45,20 @@ def transfer(number: int, evaluation: str, **changes: Any) -> bytes:
     return json.dumps(value | changes).encode()
 
 
+def statement(number: int, **changes: Any) -> bytes:
+    value = {
+        "transactionId": f"{MARK}-line-{number}",
+        "accountNumber": f"{MARK}-account-{number % 4}",
+        "bankId": "10",
+        "transactionTimestamp": f"2026-01-01 12:{number % 60:02}:00",
+        "depositAmount": "0",
+        "withdrawalAmount": f"{number}000",
+        "transactionDetails": f"to {MARK} Name {number}",
+        "transactionSector": "Retail",
+    }
+    return json.dumps(value | changes).encode()
+
+
 def _base64_of(plain: bytes) -> list[bytes]:
     """What base64 makes of it at each of the three places where it may begin, without what its neighbours change."""
     found = []

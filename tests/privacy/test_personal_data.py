@@ -16,12 +16,12 @@ import pytest
 import requests
 
 from fraud_platform.settings import Settings
-from fraud_platform.topology import TOPICS, Topic
+from fraud_platform.topology import RESULT_TOPICS, TOPICS, Topic
 from fraud_platform.validator_api import __main__ as validator_api
 from tests.adapters.hostile import Seen, decision, hostile, reply
 from tests.failure.plain import lake_objects
 from tests.failure.slots import environment_of, where_of
-from tests.privacy.canaries import marks_in, ssns_in, transfer
+from tests.privacy.canaries import marks_in, ssns_in, statement, transfer
 from tests.privacy.noisy import HOLDING
 from tests.stages.conftest import made
 from tests.stages.flow import rows, send
@@ -91,6 +91,17 @@ def transfers() -> list[bytes]:
     return [*good, *bad]
 
 
+def statements() -> list[bytes]:
+    good = [statement(n) for n in range(20)]
+    bad = [
+        statement(1_000, withdrawalAmount="QzxCanary"),
+        statement(1_001, transactionTimestamp="QzxCanary"),
+        statement(1_002, transactionTimestamp="2999-01-01"),
+        statement(1_003)[:-1],
+    ]
+    return [*good, *bad]
+
+
 def run(environment: dict[str, str], log: Path, *arguments: str) -> int:
     """A noisy process until its end; what it says goes to `log`."""
     command = [sys.executable, "-m", "tests.privacy.noisy", *arguments]
@@ -147,10 +158,13 @@ def scene(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFa
         quieter = {**environment_of(settings, service_endpoints), "DAGSTER_HOME": str(home)}
         environment = {**quieter, "KAFKA_DEBUG": "msg,protocol,topic,eos,fetch"}
         send(settings, Topic.BANK_TRANSACTIONS, [(f"QzxCanary-{n}", each) for n, each in enumerate(transfers())])
+        # Keys of their own: most lie on another partition than their account's.
+        send(settings, Topic.STATEMENTS, [(f"QzxCanary-{n}", each) for n, each in enumerate(statements())])
         kill_in_the_middle(environment, folder / "killed.log")
         # Dagster keeps each line as an event: librdkafka's thousands would take minutes.
         assert run(quieter, folder / "dagster.log", "dagster") == 0
-        assert run(environment, folder / "stages.log", "drain", "projection", "validation", "lake", "documents") == 0
+        stages = ["projection", "validation", "monitoring", "monitoring", "lake", "documents"]  # re-keyed, then judged
+        assert run(environment, folder / "stages.log", "drain", *stages) == 0
         ask_our_validator(folder)
         yield Scene(settings, folder)
 
@@ -158,9 +172,11 @@ def scene(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFa
 def test_the_marked_people_have_been_everywhere(scene: Scene) -> None:
     """What follows would find nothing if nothing had happened."""
     assert b"[False, True]" in scene.said["dagster.log"]
-    assert {row.headers["stage"] for row in rows(scene.settings, Topic.DEAD_LETTERS)} == {"ingestion", "validation"}
-    nameless = {Topic.LABELS, Topic.LEDGER, Topic.DECISIONS, Topic.RULE_SETS}
-    for topic in set(TOPICS) - nameless - {Topic.STATEMENTS, Topic.MONITORED, Topic.MONITORING_STATE}:
+    died = {row.headers["stage"] for row in rows(scene.settings, Topic.DEAD_LETTERS)}
+    assert died == {"ingestion", "validation", "monitoring"}
+    assert any(marks_in(row.key or b"") for row in rows(scene.settings, Topic.MONITORING_STATE))
+    nameless = {Topic.LABELS, Topic.LEDGER, Topic.DECISIONS, Topic.RULE_SETS, Topic.MONITORING_STATE}
+    for topic in set(TOPICS) - nameless:
         assert any(marks_in(row.value or b"") for row in rows(scene.settings, topic)), topic
     for topic in WITH_SSN:
         assert any(ssns_in(row.value or b"") for row in rows(scene.settings, topic))
@@ -191,7 +207,7 @@ def test_headers_hold_no_personal_data(scene: Scene) -> None:
 
 
 def test_s3_holds_no_ssn_and_its_keys_nothing_personal(scene: Scene) -> None:
-    for topic in (Topic.RESULT, Topic.USERS, Topic.DECISIONS):
+    for topic in RESULT_TOPICS:
         for key, body in lake_objects(where_of(scene.settings), topic).items():
             content = repr(list(fastavro.reader(io.BytesIO(body)))).encode()
             assert ssns_in(body) == ssns_in(content) == []
