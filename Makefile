@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 PLATFORM := $(VENV)/bin/fraud-platform
 UP_FLAGS ?=
 BENCH ?=
-# Three on two cores: much of the time is spent waiting.
-TEST_FLAGS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Four on two cores: much of the time is spent waiting.
+TEST_FLAGS ?= --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Where the shell forbids it, each of the suite's hundreds of processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
