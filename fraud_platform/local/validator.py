@@ -18,5 +18,6 @@ def describe(site: Site) -> Service:
         address=site.url(NAME),
         probe=lambda: probes.answers(port, "/readyz"),
         ports=(port,),
+        environment={"FRAUD_DATA_DIR": str(site.folder.root)},  # where it finds this stack's Kafka
         needs=frozenset({"platform"}),  # its rules lie in a topic
     )

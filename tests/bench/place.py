@@ -28,7 +28,7 @@ from tests.bench.figures import Run
 from tests.conftest import fresh_settings
 from tests.failure.slots import environment_of
 
-SERVICES = ("kafka", "registry", "mongod", "s3", "platform", "validator")
+SERVICES = ("kafka", "registry", "mongod", "s3", "validator")
 WORKER_S = 240
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ import pytest
 
 from fraud_platform.local.catalogue import CATALOGUE, DAGSTER, external, ports_of, wanted, write_endpoints
 from fraud_platform.local.folder import Folder
-from fraud_platform.local.service import Service, start_timeout_s, waves
+from fraud_platform.local.service import Service, Site, start_timeout_s, waves
 from fraud_platform.settings import Settings, read_endpoints
 
 
@@ -81,3 +81,11 @@ def test_endpoints_hold_what_settings_read_and_only_for_the_owner(tmp_path: Path
     known = {*Settings.environment_names(), "local_s3_access_key", "local_s3_secret_key"}
     assert set(json.loads(path.read_text())) <= known
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_validator_looks_for_the_rules_in_the_stack_that_it_belongs_to(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"FRAUD_DATA_DIR": str(tmp_path)})
+    site = Site(folder=Folder(tmp_path), ports={"validator": 8000}, settings=settings, cache=tmp_path)
+    validator = CATALOGUE["validator"].describe(site)
+    assert validator.environment == {"FRAUD_DATA_DIR": str(tmp_path)}
+    assert "platform" in validator.needs
