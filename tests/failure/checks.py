@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from tests.failure import monitored
 from tests.failure.evidence import (
-    BANK,
     DEAD,
     DECISIONS,
     FRAUDULENT,
+    MONITORED,
     READS,
     RESULT,
     STORED,
@@ -18,6 +19,8 @@ from tests.failure.evidence import (
     Fate,
     Value,
 )
+from tests.failure.lines import BANK, STATEMENTS
+from tests.failure.monitored import Lot
 from tests.failure.plain import Position, Row
 
 POSITION = ("kafka_partition", "kafka_offset", "kafka_timestamp")
@@ -32,8 +35,11 @@ def difference(what: str, expected: Iterable[str], found: Iterable[str]) -> Iter
 
 
 def inputs_arrived(e: Evidence) -> Iterator[str]:
-    """The platform was given exactly the inputs; nobody has touched them."""
-    yield from difference(BANK, (repr(line.value) for line in e.inputs), (repr(row.value) for row in e.rows[BANK]))
+    """The platform was given exactly the inputs; nobody has touched them, and it added only what it sent again."""
+    again = [line.row.value for line in e.lines if line.lot is Lot.AWAY]
+    for topic, own in ((BANK, []), (STATEMENTS, again)):
+        given = [*(line.value for line in e.inputs if line.topic == topic), *own]
+        yield from difference(topic, map(repr, given), (repr(row.value) for row in e.rows[topic]))
 
 
 def routed(e: Evidence) -> Iterator[str]:
@@ -79,8 +85,26 @@ def decided(e: Evidence) -> Iterator[str]:
     found = (
         f"{value['transaction_id']} of {row.timestamp_ms} {'for' if value['action'] == 'ALLOW' else 'against'}"
         for row, value in e.decoded(DECISIONS)
+        if value["stage"] == "validation"
     )
     yield from difference(DECISIONS, expected, found)
+
+
+def monitored_once(e: Evidence) -> Iterator[str]:
+    """Each statement line is judged once, by all that its account did before, and each hit has its row."""
+    yield from (f"{STATEMENTS}: {fault}" for fault in monitored.not_sent_again(e.lines))
+    found = (
+        f"{value['transaction_id']} of {row.timestamp_ms}: {value['action']}"
+        for row, value in e.decoded(DECISIONS)
+        if value["stage"] == "monitoring"
+    )
+    yield from difference(DECISIONS, monitored.decisions(e.lines), found)
+    found = (
+        f"{value['transactionId']} of {row.timestamp_ms}: {value['monitorAction']}"
+        f" by {', '.join(sorted(value['monitoringCriteriaType']))}"
+        for row, value in e.decoded(MONITORED)
+    )
+    yield from difference(MONITORED, monitored.hits(e.lines), found)
 
 
 def dead_lettered(e: Evidence) -> Iterator[str]:
@@ -89,6 +113,9 @@ def dead_lettered(e: Evidence) -> Iterator[str]:
     for row, fate in zip(e.rows[BANK], e.fates, strict=True):
         if fate is Fate.REJECTED:
             expected[f"{BANK}/{row.partition}/{row.offset} from ingestion"] = row.value
+    for line in e.lines:
+        if line.lot is Lot.REJECTED:
+            expected[f"{STATEMENTS}/{line.row.partition}/{line.row.offset} from monitoring"] = line.row.value
     endless = {value["transaction_id"] for _, value in e.sources(Fate.UNANSWERABLE)}
     for row, value in e.decoded(UNIDENTIFIED):
         if value["transaction_id"] in endless:
@@ -162,7 +189,7 @@ def _origin(e: Evidence, row: Row) -> str:
 def _name(topic: str, value: Mapping[str, Any]) -> str:
     if topic == DECISIONS:
         return f"{value['stage']}:{value['transaction_id']}"
-    return str(value["ID" if topic == USERS else "TRANSACTION_ID"])
+    return str(value[{USERS: "ID", MONITORED: "transactionId"}.get(topic, "TRANSACTION_ID")])
 
 
 def _by_account(rows: Iterable[tuple[Row, Value]]) -> dict[str, list[str]]:
@@ -173,5 +200,6 @@ def _by_account(rows: Iterable[tuple[Row, Value]]) -> dict[str, list[str]]:
 
 
 CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
-    inputs_arrived, routed, projected, decided, dead_lettered, in_order, in_the_lake, in_mongodb, reads_to_the_end,
+    inputs_arrived, routed, projected, decided, monitored_once, dead_lettered, in_order, in_the_lake, in_mongodb,
+    reads_to_the_end,
 )  # fmt: skip

@@ -14,17 +14,20 @@ from bson.codec_options import CodecOptions
 from bson.decimal128 import Decimal128
 from pymongo import MongoClient
 
-from tests.failure.lines import Line
+from tests.failure.lines import BANK, STATEMENTS, Line
+from tests.failure.monitored import Judged, judge
 from tests.failure.plain import Row, Topics, Where, committed_offsets, lake_objects
 
-BANK, DEAD, LEDGER = "bank-transactions", "dead-letters", "ledger"
+DEAD, LEDGER = "dead-letters", "ledger"
 FRAUDULENT, UNIDENTIFIED = "fraudulent-transactions", "unidentified-transactions"
-RESULT, USERS, DECISIONS = "fraudulent-transactions-result", "users", "decisions"
-STORED = {RESULT: "transactions", USERS: "users", DECISIONS: "decisions"}
+RESULT, USERS, MONITORED = "fraudulent-transactions-result", "users", "transaction.fraud.result"
+DECISIONS = "decisions"
+STORED = {RESULT: "transactions", USERS: "users", MONITORED: "monitored_transactions", DECISIONS: "decisions"}
 READS = {
     "ingestion": (BANK,),
     "projection": (FRAUDULENT,),
     "validation": (UNIDENTIFIED,),
+    "monitoring": (STATEMENTS,),
     "lake": tuple(STORED),
     "documents": tuple(STORED),
 }
@@ -33,7 +36,7 @@ Value = dict[str, Any]
 
 
 class Fate(StrEnum):
-    """What must become of a record, by the published contract."""
+    """What must become of a bank's transfer, by the published contract."""
 
     REJECTED = "dead letter of ingestion"
     DISCARDED = "discarded"
@@ -76,9 +79,11 @@ class Evidence:
     committed: dict[tuple[str, str, int], int]
     prefix: str = ""
     fates: list[Fate] = field(default_factory=list)
+    lines: list[Judged] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.fates = [fate_of(row.value) for row in self.rows[BANK]]
+        self.lines = judge(self.rows[STATEMENTS])
 
     def decoded(self, topic: str) -> list[tuple[Row, Value]]:
         return list(zip(self.rows[topic], self.values[topic], strict=True))
@@ -92,12 +97,12 @@ class Evidence:
 def gather(where: Where, inputs: list[Line]) -> Evidence:
     """Read everything; nothing may run meanwhile."""
     with Topics(where) as topics:
-        names = (BANK, FRAUDULENT, UNIDENTIFIED, RESULT, USERS, DECISIONS, DEAD, LEDGER)
+        names = (BANK, STATEMENTS, FRAUDULENT, UNIDENTIFIED, *STORED, DEAD, LEDGER)
         rows = {name: topics.read(name) for name in names}
         values = {
             name: [topics.decode(row.value) for row in found]
             for name, found in rows.items()
-            if name not in (BANK, DEAD)
+            if name not in (BANK, STATEMENTS, DEAD)
         }
     return Evidence(inputs, rows, values, _lake(where), _documents(where), _committed(where), where.prefix)
 

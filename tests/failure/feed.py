@@ -49,7 +49,7 @@ def feed(
         # A pause of its own before each: time that the process spent frozen is not caught up with a burst.
         if pause(1 / rate if rate else 0) and sent >= at_least:
             break
-        producer.produce(f"{where.prefix}bank-transactions", line.value, line.key, on_delivery=on_delivery)
+        producer.produce(f"{where.prefix}{line.topic}", line.value, line.key, on_delivery=on_delivery)
         producer.poll(0)
         sent += 1
     producer.flush(FLUSH_S)

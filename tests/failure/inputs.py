@@ -3,12 +3,17 @@
 import json
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.builders import party, transfer
-from tests.failure.lines import Line
+from tests.builders import party, raw_line, transfer
+from tests.failure.lines import STATEMENTS, Line
+from tests.failure.monitored import canonical
 
-ACCOUNTS = 40
+ACCOUNTS, STATED = 40, 10
+FOREIGN = 3
+"""Of the accounts that have statement lines, those whose lines come without the platform's key."""
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 RUBBISH: tuple[bytes | None, ...] = (
     b"\xff\xfe not text",
     b"{",
@@ -22,7 +27,7 @@ RUBBISH: tuple[bytes | None, ...] = (
 )
 KINDS = {
     "fraudulent": 30, "small": 32, "large": 22, "legitimate": 6, "odd": 2, "rubbish": 4, "endless": 1,
-    "repeat": 6,
+    "repeat": 6, "statement": 22, "statement again": 3, "no statement": 1,
 }  # fmt: skip
 
 
@@ -30,9 +35,12 @@ def make_inputs(count: int, *, seed: int) -> list[Line]:
     """`count` records in which every kind occurs; ids of repeats were sent before, from the same account."""
     dice = random.Random(seed)
     lines: list[Line] = []
-    sent: list[dict[str, Any]] = []
+    sent, said = list[dict[str, Any]](), list[Line]()
     for number in range(count):
         kind = list(KINDS)[number] if number < len(KINDS) else dice.choices(list(KINDS), list(KINDS.values()))[0]
+        if "statement" in kind:
+            lines.append(_statement(dice, kind, number, said))
+            continue
         if kind == "rubbish":
             lines.append(Line(dice.choice([None, "anything"]), RUBBISH[number % len(RUBBISH)]))
             continue
@@ -68,3 +76,21 @@ def _transfer(dice: random.Random, kind: str, name: str) -> dict[str, Any]:
 def _repeated(dice: random.Random, sent: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The bank sends a transfer again, at times with another status."""
     return dice.choice(sent) | {"status": dice.choice(["completed", "reversed"])}
+
+
+def _statement(dice: random.Random, kind: str, number: int, said: list[Line]) -> Line:
+    """A line of an account, in event time near the ones before it, or one of the last lines again."""
+    if kind == "no statement":
+        return Line("anything", b"{", STATEMENTS)
+    if kind == "statement again" and said:
+        return dice.choice(said[-100:])
+    account = f"A-{dice.randrange(STATED)}"
+    at = BEGIN + timedelta(seconds=number - dice.choice([0, 0, 0, 90]))
+    value = raw_line(
+        f"s-{number:05d}", accountNumber=account, transactionTimestamp=f" {at:%F %T}",
+        withdrawalAmount=dice.choice(["7.5", "9,999.99", "10,000"]),
+        transactionSector=dice.choice(["Retail", "Retail", "Retail", "Other"]),
+    )  # fmt: skip
+    foreign = int(account.removeprefix("A-")) < FOREIGN
+    said.append(Line(dice.choice([None, account]) if foreign else canonical(account, "10").decode(), value, STATEMENTS))
+    return said[-1]

@@ -10,6 +10,7 @@ from tests.failure.evidence import (
     DECISIONS,
     FRAUDULENT,
     LEDGER,
+    MONITORED,
     READS,
     RESULT,
     STORED,
@@ -19,6 +20,8 @@ from tests.failure.evidence import (
     Fate,
     Value,
 )
+from tests.failure.lines import STATEMENTS
+from tests.failure.monitored import Lot
 
 _HIT = {RESULT: 1, USERS: 2}
 WRITES: dict[tuple[str, str], dict[str, int]] = {
@@ -28,6 +31,10 @@ WRITES: dict[tuple[str, str], dict[str, int]] = {
     ("projection", "accepted.projected"): _HIT,
     ("validation", "accepted.fraudulent"): {**_HIT, DECISIONS: 1},
     ("validation", "discarded.legitimate"): {DECISIONS: 1},
+    ("monitoring", "accepted.hit"): {MONITORED: 1, DECISIONS: 1},
+    ("monitoring", "accepted.clear"): {DECISIONS: 1},
+    ("monitoring", "discarded.duplicate"): {},
+    ("monitoring", "rekeyed"): {STATEMENTS: 1},
     ("lake", "stored"): {},
     ("documents", "stored"): {},
     ("documents", "superseded"): {},
@@ -81,14 +88,14 @@ def written(e: Evidence) -> Iterator[str]:
     for (stage, outcome), count in outcomes(e).items():
         for topic, per_record in WRITES[stage, outcome.partition(":")[0]].items():
             expected[topic] += count * per_record
-    for topic in (FRAUDULENT, UNIDENTIFIED, RESULT, USERS, DECISIONS, DEAD):
+    for topic in (FRAUDULENT, UNIDENTIFIED, *STORED, DEAD):
         if expected[topic] != len(e.rows[topic]):
             yield f"ledger: {expected[topic]} records written to {topic}, the topic holds {len(e.rows[topic])}"
 
 
 def accounted(e: Evidence) -> Iterator[str]:
     """The stages' outcomes are those that the inputs ask for."""
-    fates = Counter(e.fates)
+    fates, lots = Counter(e.fates), Counter(line.lot for line in e.lines)
     verdicts = Counter(value["evaluation"] for _, value in e.sources(Fate.DISCARDED))
     stored = sum(len(e.rows[topic]) for topic in STORED)
     expected = {
@@ -101,6 +108,11 @@ def accounted(e: Evidence) -> Iterator[str]:
         "validation accepted.fraudulent": fates[Fate.FLAGGED],
         "validation discarded.legitimate": fates[Fate.ALLOWED],
         "validation dead-lettered": fates[Fate.UNANSWERABLE],
+        "monitoring accepted.hit": lots[Lot.HIT],
+        "monitoring accepted.clear": lots[Lot.CLEAR],
+        "monitoring discarded.duplicate": lots[Lot.REPEATED],
+        "monitoring rekeyed": lots[Lot.AWAY],
+        "monitoring dead-lettered": lots[Lot.REJECTED],
         "lake stored": stored,
         "documents stored or superseded": stored,
     }

@@ -31,6 +31,7 @@ EVERY_POINT: Stops = {
     "ingestion": (Stop("after_consume", 8), Stop("before_commit", 8), Stop("in_rebalance")),
     "projection": (Stop("after_produce", 8), Stop("after_commit", 8)),
     "validation": (Stop("after_validate", 8), Stop("after_send_offsets", 8)),
+    "monitoring": (Stop("after_send_offsets", 8), Stop("in_rebalance")),
     "lake": (Stop("after_plan", 3), Stop("after_s3_put", 8), Stop("after_plan", 3, OUTLIVE)),
     "documents": (Stop("after_mongo_write", 8), Stop("in_rebalance")),
 }

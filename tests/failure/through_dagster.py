@@ -13,7 +13,7 @@ from fraud_platform.runtime.drain import drain
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES
 from tests.failure.catching import committed, kill_in_the_middle
-from tests.failure.evidence import READS
+from tests.failure.drains import drain_all
 from tests.failure.inputs import make_inputs
 from tests.failure.lines import save
 from tests.failure.plain import Where
@@ -90,9 +90,7 @@ def verdict(settings: Settings, folder: Path) -> dict[str, Any]:
     """Bring the traffic through the other stages and ask the verifier."""
     with running_validator() as validator:
         asking = settings.model_copy(update={"validator_url": f"{validator}/validate"})
-        for stage in READS:
-            if stage != "ingestion":
-                drain(asking, STAGES[stage])
+        drain_all(asking, but=["ingestion"])
     command = [sys.executable, "-m", "tests.failure.verify", *files_of(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr

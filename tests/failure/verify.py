@@ -15,6 +15,7 @@ from typing import Any
 from tests.failure import checks, ledger_checks
 from tests.failure.evidence import LEDGER, READS, STORED, Evidence, gather
 from tests.failure.lines import read
+from tests.failure.monitored import Lot
 from tests.failure.plain import Where
 
 
@@ -27,7 +28,8 @@ def counts_of(evidence: Evidence) -> dict[str, Any]:
     """What was looked at, for people."""
     busy = Counter(entry["stage"] for entry in evidence.values[LEDGER] if any(i["count"] for i in entry["inputs"]))
     return {
-        "fates": dict(Counter(evidence.fates)),
+        "fates": dict(Counter([*evidence.fates, *(line.lot for line in evidence.lines if line.lot is not Lot.AWAY)])),
+        "sent_again": sum(line.lot is Lot.AWAY for line in evidence.lines),
         "topics": {topic: len(rows) for topic, rows in evidence.rows.items()},
         "s3": {topic: len(evidence.lake[topic]) for topic in STORED},
         "mongodb": {name: len(evidence.documents[topic]) for topic, name in STORED.items()},
