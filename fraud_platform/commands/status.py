@@ -56,11 +56,15 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that `status` shows; `problems` are sentences about what could not be found out."""
+    """Everything that `status` shows; `problems` are sentences about what could not be found out.
+
+    `rules` is the active rule set, an `active_rules.ActiveRules`.
+    """
 
     services: list[ServiceRow]
     stages: list[StageRow]
     dead_letters: DeadLetters | None
+    rules: Any = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -70,6 +74,7 @@ def to_json(report: Report) -> dict[str, Any]:
     for stage in plain["stages"]:
         last = stage["last_ledger"]
         stage["last_ledger"] = None if last is None else last.isoformat(timespec="milliseconds")
+    plain["rules"] = None if report.rules is None else report.rules.to_json()
     return plain
 
 
@@ -94,8 +99,8 @@ def look(settings: Settings) -> Report:
             )
             for name, stage in STAGES.items()
         ]
-        letters = kafka.dead_letters()
-    return Report(services=services, stages=rows, dead_letters=letters, problems=problems)
+        letters, rules = kafka.dead_letters(), kafka.rules()
+    return Report(services=services, stages=rows, dead_letters=letters, rules=rules, problems=problems)
 
 
 class _Asker:
@@ -126,6 +131,7 @@ class _Kafka:
     members: Callable[[], Mapping[str, list[str]] | None]
     progress: Callable[[], Mapping[str, Progress] | None]
     dead_letters: Callable[[], DeadLetters | None]
+    rules: Callable[[], Any]
     standings: Mapping[str, Callable[[], Any]]
 
 
@@ -136,21 +142,23 @@ def _kafka(settings: Settings, ask: _Asker, problems: list[str]) -> _Kafka:
             f"Kafka{f' ({servers})' if servers else ''} does not answer: live slots, lag, rates and dead letters"
             " are unknown; `make up` starts or mends it."
         )
-        return _Kafka(_unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))
+        return _Kafka(_unknown, _unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))
     from fraud_platform.adapters import admin
     from fraud_platform.adapters.kafka_access import require_access
+    from fraud_platform.commands.active_rules import active_rules
     from fraud_platform.commands.progress import dead_letters, progress
 
     try:
         require_access(settings, patience_s=0.0)
     except FraudPlatformError as error:
         problems.append(str(error))
-        return _Kafka(_unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))
+        return _Kafka(_unknown, _unknown, _unknown, _unknown, dict.fromkeys(STAGES, _unknown))
     now = datetime.now(UTC)
     return _Kafka(
         members=ask("Live slots", lambda: admin.live_members(settings, timeout_s=ANSWER_WITHIN_S)),
         progress=ask("Rates", lambda: progress(settings, now, timeout_s=ANSWER_WITHIN_S)),
         dead_letters=ask("Dead letters", lambda: dead_letters(settings, timeout_s=ANSWER_WITHIN_S)),
+        rules=ask("Rules", lambda: active_rules(settings, timeout_s=ANSWER_WITHIN_S)),
         standings={name: _ask_standing(settings, each, ask) for name, each in STAGES.items()},
     )
 

@@ -10,13 +10,17 @@ import psutil
 import pytest
 from rich.console import Console
 
+from fraud_platform.adapters.rule_set_topic import seed
 from fraud_platform.commands import progress, reach, status
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, look, service_rows, to_json
 from fraud_platform.commands.status_view import show
 from fraud_platform.core.ledger import Entry, InputRange
+from fraud_platform.live.change import publish
+from fraud_platform.live.definitions import looked
 from fraud_platform.local import state
 from fraud_platform.local.folder import Folder
 from fraud_platform.local.state import Phase, ServiceState, StackState, Status
+from fraud_platform.rules import files
 from fraud_platform.settings import Settings
 from fraud_platform.topology import STAGES, Topic
 from tests.commands.conftest import Run
@@ -149,11 +153,25 @@ def test_rates_lag_and_dead_letters_come_from_the_topics(platform_settings: Sett
     assert (ingestion.rate, ingestion.last_ledger, ingestion.lag, ingestion.slots_live) == (2.0, at, 2, 0)
     assert report.dead_letters is not None
     assert (report.dead_letters.count, dict(report.dead_letters.by_stage)) == (2, {"ingestion": 2})
-    assert report.problems == []
+    assert report.problems == ["Rules: No rule set was ever published here; run `make up`, or publish one."]
+
+
+@pytest.mark.services
+def test_the_active_rule_set_stands_in_one_line_as_dagster_shows_it(platform_settings: Settings, unhurried: None):
+    first = seed(platform_settings)
+    assert first is not None
+    made = publish(platform_settings, files.checked("rules: []", "a text"), by="ada", note="quiet [for] now")
+    line = next(line for line in shown(platform_settings).splitlines() if line.startswith("Rules: "))
+    assert line == f"Rules: {made.version} (number 2), published by ada at {made.at:%F %T}Z: quiet [for] now"
+    dagster = looked(settings=lambda: platform_settings).metadata or {}
+    told = to_json(look(platform_settings))["rules"]
+    assert (told["version"], told["number"], told["how"], told["by"], told["note"]) == tuple(
+        dagster[name] for name in ("version", "number", "how", "published_by", "note")
+    )
 
 
 @pytest.mark.services
 def test_json_holds_everything_as_one_object(platform_settings: Settings, unhurried: None):
     report = json.loads(json.dumps(to_json(look(platform_settings))))
-    assert report.keys() == {"services", "stages", "dead_letters", "problems"}
+    assert report.keys() == {"services", "stages", "dead_letters", "rules", "problems"}
     assert [stage["name"] for stage in report["stages"]] == list(STAGES)
