@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from fraud_platform.adapters.admin import high_watermarks
 from fraud_platform.adapters.kafka_config import open_client
-from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_fenced, is_final, raise_for
+from fraud_platform.adapters.kafka_errors import RAISED, error_of, is_fenced, is_final, is_forbidden, raise_for
 from fraud_platform.adapters.ledger import OPEN_TRANSACTION_S
 from fraud_platform.adapters.reader import Stored, TopicReader
 from fraud_platform.adapters.transactions import producer_config
@@ -123,6 +123,8 @@ def _write(producer: Producer, topic: str, publication: Publication) -> None:
 
 
 def _fail(error: KafkaError) -> NoReturn:
+    if is_forbidden(error):  # Kafka calls a missing right fatal, as it does a fenced producer
+        raise_for(error, "publish the rule set")
     if is_fenced(error):
         raise Overtaken(
             "Somebody else publishes a rule set at this moment, so this one was not published; look at"

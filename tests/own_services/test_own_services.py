@@ -10,23 +10,27 @@ import pytest
 from pymongo import MongoClient
 
 from fraud_platform.adapters.admin import ensure_topics
+from fraud_platform.adapters.rule_set_topic import read_history, seed
+from fraud_platform.adapters.rule_sets import RuleSets
 from fraud_platform.commands import health
 from fraud_platform.commands.finding import Level
 from fraud_platform.commands.status import look
 from fraud_platform.errors import ConfigurationError
+from fraud_platform.live.change import publish
 from fraud_platform.local.stack import clean_environment
+from fraud_platform.rules import files
 from fraud_platform.runtime.drain import drain
 from fraud_platform.runtime.launch import Slot, run_slot
 from fraud_platform.settings import Settings
-from fraud_platform.topology import DOCUMENTS, INGESTION, LAKE, PROJECTION, Naming, Stage, Topic
-from tests.builders import raw
-from tests.own_services.rights import Right, allow, rights_of
+from fraud_platform.topology import DOCUMENTS, INGESTION, LAKE, MONITORING, PROJECTION, Naming, Stage, Topic
+from tests.builders import raw, raw_line
+from tests.own_services.rights import Right, allow, rights_of, rights_to_publish, rights_to_read
 from tests.own_services.services import SECRETS, OwnServices, own_services
-from tests.stages.flow import send
+from tests.stages.flow import send, wait_for
 
 pytestmark = pytest.mark.services
 
-FLOW = (INGESTION, PROJECTION, LAKE, DOCUMENTS)
+FLOW = (INGESTION, PROJECTION, MONITORING, LAKE, DOCUMENTS)
 WRONG = "a-wrong-secret"
 
 
@@ -52,14 +56,16 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The registry alone is the embedded one. The administrator makes the topics and sends a transfer."""
+    """The registry alone is the embedded one. The administrator makes topics and rules and sends what banks send."""
     prefix = f"o{uuid.uuid4().hex[:6]}-"
     names = {"FRAUD_PREFIX": prefix, "FRAUD_DATA_DIR": str(tmp_path_factory.mktemp("data")), "FRAUD_PARTITIONS": "1"}
     names["SCHEMA_REGISTRY_URL"] = service_endpoints["SCHEMA_REGISTRY_URL"]
     with own_services(tmp_path_factory.mktemp("own")) as own:
         administrator = Settings.from_environment({**names, "KAFKA_BOOTSTRAP_SERVERS": own.inside}, embedded={})
         ensure_topics(administrator, timeout_s=60)
+        seed(administrator)
         send(administrator, Topic.BANK_TRANSACTIONS, [("ACC-1", raw("t-1"))])
+        send(administrator, Topic.STATEMENTS, [("ACC-1", raw_line("s-1", withdrawalAmount="10000"))])
         yield Site(own, {**own.environment(), **names}, Naming(prefix), administrator)
 
 
@@ -78,10 +84,26 @@ def test_a_transfer_goes_from_the_topic_to_mongodb_and_s3_with_the_documented_ri
         site.allow(*rights_of(stage, site.naming))
         assert drain(settings, stage).read > 0
     with MongoClient(settings.mongodb_address) as client:
-        ids = [row["_id"] for row in client[settings.mongodb_database]["transactions"].find()]
-    assert ids == ["t-1"]
+        database = client[settings.mongodb_database]
+        ids = [row["_id"] for name in ("transactions", "monitored_transactions") for row in database[name].find()]
+    assert ids == ["t-1", "s-1"]
     (written,) = (site.own.folder / "s3" / "own-lake").rglob(f"{site.naming.topic(Topic.RESULT)}+*.avro")
     assert written.stat().st_size > 0
+
+
+def test_a_judge_may_read_the_rules_and_who_publishes_them_needs_a_right_of_its_own(site: Site) -> None:
+    settings, other = site.settings(), files.checked("rules: []", "a text")
+    site.allow(*rights_to_read(site.naming, Topic.RULE_SETS))
+    validators = RuleSets(settings)
+    try:
+        with pytest.raises(ConfigurationError, match="TRANSACTIONAL_ID_AUTHORIZATION_FAILED"):
+            publish(settings, other, by="ada")
+        site.allow(*rights_to_publish(site.naming))
+        made = publish(settings, other, by="ada")
+        wait_for(lambda: validators.current().version == made.version)
+    finally:
+        validators.close()
+    assert read_history(settings).active == made
 
 
 def test_a_wrong_kafka_password_ends_the_process_with_one_sentence(site: Site) -> None:
