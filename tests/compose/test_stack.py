@@ -11,6 +11,7 @@ from fraud_platform import __version__
 from fraud_platform.local import kafka, registry
 from fraud_platform.local.pins import APICURIO, KAFKA
 from fraud_platform.local.ports import DEFAULTS
+from fraud_platform.rules import files
 from fraud_platform.settings import CHECKOUT, Settings
 from fraud_platform.topology import MIB
 from tests.compose.stack import FOLDER, ONCE, OURS, SECRETS, VARIABLE, services, stack, text
@@ -127,6 +128,15 @@ def test_the_settings_load_and_name_the_services_of_the_stack():
     assert settings.aws == "aws"
     keys = f"{settings.my_aws_access_key_id},{settings.my_aws_secret_access_key.get_secret_value()}"  # type: ignore[union-attr]
     assert services()["s3"]["environment"]["RCLONE_AUTH_KEY"] == f'"{keys}"'
+
+
+def test_the_first_rule_set_is_a_file_of_this_machine_and_by_default_the_package_s_own():
+    told = {name: service.get("environment", {}).get("FRAUD_RULES_FILE") for name, service in services().items()}
+    (volume,) = services()["prepare"]["volumes"]
+    source, target, mode = volume.split(":")
+    assert (FOLDER / source).resolve() == files.DEFAULT_FILE
+    assert {name: path for name, path in told.items() if path} == {"prepare": target}
+    assert mode == "ro"
 
 
 def test_validation_and_the_validator_share_their_key():
