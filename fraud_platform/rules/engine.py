@@ -28,7 +28,7 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
 
     `is_late`: it is further behind its account's newest transaction than the rule set's lateness. `may_repeat`:
     whether it is a repetition could not be checked, since ids of its time are not remembered any more (or nothing
-    is: no account's state, no time); what keeps decisions must not let this one replace an earlier one of its id.
+    is: no account's state, no time); there may be an earlier decision of its id, made from more history.
     """
 
     decision: Decision | None
