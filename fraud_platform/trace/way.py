@@ -102,8 +102,7 @@ def _validated(seen: Seen, finds: Finds) -> _Outcome:
 
 def _monitored(seen: Seen, finds: Finds) -> _Outcome:
     if not seen.facts.get("is_home", True):
-        again = [each for each in _outputs(seen, finds, Topic.STATEMENTS) if each.facts.get("is_home")]
-        return "rekeyed", "sent again to the partition of its account", again
+        return "rekeyed", "sent again to the partition of its account", _sent_again(seen, finds)
     decided = [each for each in finds.on(Topic.DECISIONS) if each.facts["stage"] == "monitoring"]
     mine = [each for each in decided if each.at_ms == seen.at_ms]
     copies = [each for each in finds.on(Topic.STATEMENTS) if each.facts.get("is_home", True)]
@@ -112,6 +111,16 @@ def _monitored(seen: Seen, finds: Finds) -> _Outcome:
         return ("discarded.duplicate", "the id was judged before", []) if decided else (UNKNOWN, "", [])
     rows = [each for each in finds.on(Topic.MONITORED) if each.at_ms == seen.at_ms]
     return "accepted.hit" if mine[0].facts["hits"] else "accepted.clear", mine[0].facts["action"], [*rows, *mine]
+
+
+def _sent_again(seen: Seen, finds: Finds) -> list[Seen]:
+    """What a record became where its account belongs; all that it may be where several of one time came together."""
+    again = [each for each in _outputs(seen, finds, Topic.STATEMENTS) if each.facts.get("is_home")]
+    copies = [each for each in finds.on(Topic.STATEMENTS) if each.at_ms == seen.at_ms]
+    away = [each for each in copies if not each.facts.get("is_home") and each.partition == seen.partition]
+    if len(away) == len(again) and len(copies) == 2 * len(away):  # one partition is read in its order
+        return [again[away.index(seen)]]
+    return again
 
 
 def _stored(_: Seen, __: Finds) -> _Outcome:

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from typing import Any
 import fastavro
 import pytest
 from pymongo import MongoClient
+from rich.console import Console
 
 from fraud_platform.books.examine import examine
+from fraud_platform.commands.explain import explain
 from fraud_platform.core import ledger
 from fraud_platform.core.ledger import Entry
 from fraud_platform.core.statement import canonical_key
@@ -117,6 +120,19 @@ def test_the_stores_carry_it_on_and_the_books_balance(drained: Settings, undistu
         assert {document["_id"] for document in database["monitored_transactions"].find()} == ids
         names = {f"monitoring:{decision['transaction_id']}" for decision in decisions.values()}
         assert {document["_id"] for document in database["decisions"].find()} == names
+
+
+def test_explain_tells_what_was_sent_on_and_what_came_again(drained: Settings, undisturbed: Decided) -> None:
+    sent = Counter(json.loads(value)["transactionId"] for key, value in lines(0) if key in ("A0", "A1", "A2"))
+    (name, times), *_ = sent.most_common()
+    out = io.StringIO()
+    assert explain(drained, name, Console(file=out), whole=False, as_json=True) == 0
+    way = [step for step in json.loads(out.getvalue())["way"] if step["stage"] == "monitoring"]
+    outcomes = Counter(step["outcome"].partition(".")[0] for step in way)
+    assert times > 1
+    assert outcomes == {"rekeyed": times, "accepted": 1, "discarded": times - 1}
+    home = [step["read"] for step in way if step["outcome"] != "rekeyed"]
+    assert [place for step in way if step["outcome"] == "rekeyed" for place in step["wrote"]] == home
 
 
 def test_after_kills_in_the_middle_of_transactions_the_decisions_are_the_same(
