@@ -19,6 +19,7 @@ from fraud_platform.core.outcome import Rejected
 from fraud_platform.live.change import SWITCH_S, user
 from fraud_platform.live.change import publish as make_active
 from fraud_platform.live.change import rollback as make_active_again
+from fraud_platform.live.judges import Switch, wait_for_judges
 from fraud_platform.rules import files
 from fraud_platform.rules.difference import difference
 from fraud_platform.rules.history import History
@@ -73,14 +74,14 @@ def publish(settings: Settings, path: str, console: Console, *, note: str, expec
     if active is not None and not isinstance(before := active.rule_set(), Rejected):
         for line in difference_lines(difference(before, found)):
             console.print(line)
-    _say(made, console)
+    _say(settings, made, console)
     return 0
 
 
 def rollback(settings: Settings, version: str | None, console: Console, *, note: str) -> int:
     """Make an earlier version active again, the one before when none is named; errors as `publish`."""
     made = make_active_again(settings, version, by=user(), note=note)
-    _say(made, console)
+    _say(settings, made, console)
     return 0
 
 
@@ -124,12 +125,24 @@ def _headline(chosen: Publication, found: History) -> str:
     return f"{chosen.version}, {state}; {chosen.kind} by {chosen.by} at {chosen.at:%Y-%m-%d %H:%M:%S} UTC{why}"
 
 
-def _say(made: Publication, console: Console) -> None:
+def _say(settings: Settings, made: Publication, console: Console) -> None:
     console.print(
         Text(
             f"{made.version} is active (number {made.number}). What runs switches at its next batch, within"
             f" {SWITCH_S} s, and each decision names the version that made it."
         )
     )
+    with console.status("Asking who judges ..."):
+        switch = wait_for_judges(settings, made.version)
+    console.print(Text(_switched(switch)))
     if made.replaces:
         console.print(Text(f"Back to {made.replaces}: fraud-platform rules rollback"))
+
+
+def _switched(switch: Switch) -> str:
+    if not switch.judges:
+        return "Who judges cannot be asked from here: no validator answers, and Dagster knows no slot of monitoring."
+    done = [name for name in switch.judges if name not in switch.late]
+    told = f"In force after {switch.seconds:.0f} s: {', '.join(done) or 'nowhere'}."
+    late = ", ".join(f"{name} (by {version})" for name, version in switch.late.items())
+    return f"{told} Not yet: {late}; `fraud-platform status` tells when." if late else told

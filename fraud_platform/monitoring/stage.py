@@ -89,6 +89,12 @@ class Monitoring:
         self._decided_at = now()
         self._use(rules())
 
+    @property
+    def version(self) -> str:
+        """Of the rule set that judges the next line."""
+        engine = self._rules() if self._accounts.is_settled else self._engine
+        return engine.rule_set.version
+
     def __call__(self, records: Sequence[Record]) -> list[Outcome]:
         """One outcome per record; raises ConfigurationError when an account's record is of no use."""
         if self._accounts.is_settled:  # one transaction, one rule set
@@ -131,4 +137,7 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     outputs = Outputs(settings.naming, context.writer.encoder)
     rules = RuleSets(settings)  # last: it has a thread, and what fails before is tried again each second
     decide = Monitoring(accounts, outputs, rules.engine)
-    return Transformer(log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts)
+    return Transformer(
+        log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts,
+        rules=lambda: decide.version,
+    )  # fmt: skip

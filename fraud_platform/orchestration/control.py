@@ -39,6 +39,11 @@ class StageState:
         """Slots that read their partitions, or send."""
         return len({run.slot for run in self.runs if _works(run)})
 
+    @property
+    def judges_by(self) -> dict[str, str]:
+        """The version of the rule set by each slot that works and judges."""
+        return {run.slot: run.rules for run in self.runs if run.rules and _works(run)}
+
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
@@ -111,6 +116,12 @@ def stage_states(settings: Settings) -> list[StageState]:
     """Every stage's keeper and runs, in flow order."""
     with open_instance(settings) as instance:
         return [_state(instance, settings, stage) for stage in STAGES.values()]
+
+
+def stage_state(settings: Settings, stage: Stage) -> StageState:
+    """The stage's keeper and runs."""
+    with open_instance(settings) as instance:
+        return _state(instance, settings, stage)
 
 
 # One stage ------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ class SlotRun:
     process: str = ""
     code: str = ""
     leaves_at: float = 0.0
+    rules: str = ""
     ended_by: str = ""
     reason: str = ""
 

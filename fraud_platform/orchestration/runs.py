@@ -62,6 +62,7 @@ def slot_run(record: RunRecord) -> SlotRun:
         process=run.tags.get(tags.PROCESS, ""),
         code=run.tags.get(tags.CODE, ""),
         leaves_at=_number(run.tags.get(tags.LEAVES_AT)),
+        rules=run.tags.get(tags.RULES, ""),
         ended_by=run.tags.get(tags.ENDED_BY, ""),
         reason=run.tags.get(tags.REASON, ""),
     )

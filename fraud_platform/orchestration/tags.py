@@ -17,6 +17,8 @@ CODE = f"{_HIDDEN}code"
 """Fingerprint of the code that the op runs."""
 LEAVES_AT = f"{_HIDDEN}leaves-at"
 """Unix time when the run will hand its slot over."""
+RULES = "fraud/rules"
+"""The version of the rule set by which the slot judges."""
 ENDED_BY = "fraud/ended-by"
 REASON = "fraud/reason"
 

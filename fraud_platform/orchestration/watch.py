@@ -101,6 +101,12 @@ class RunWatch:
         self._facts = self._facts | {tags.LEAVES_AT: f"{moment:.0f}"}
         self._wake.set()
 
+    def judging_by(self, version: str) -> None:
+        """The slot judges by this rule set now; empty where nothing is judged."""
+        if version and self._facts.get(tags.RULES) != version:
+            self._facts = self._facts | {tags.RULES: version}
+            self._wake.set()
+
     def _watch(self) -> None:
         while not self._ended:
             self._guard(self._look)

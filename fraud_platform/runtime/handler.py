@@ -48,6 +48,11 @@ class Handler(ABC):
     def flush(self) -> None:
         """Commit all that was read, now: a drain has reached the end, or the run stops."""
 
+    @property
+    def rules(self) -> str:
+        """The version of the rule set that judges the next record; empty where nothing is judged."""
+        return ""
+
     def ready(self) -> bool:
         """Whether the outside answers again; asked every few seconds while the stage is paused."""
         return True
@@ -101,10 +106,11 @@ class Transformer(Handler):
         close: Callable[[], None] = lambda: None,
         streams: bool = False,
         state: State | None = None,
+        rules: Callable[[], str] = lambda: "",
     ) -> None:
         """`streams`: `decide` asks nobody, so outputs may be on their way while later records are decided about.
 
-        `state`: what `decide` remembers; its changes are part of the transaction.
+        `state`: what `decide` remembers; its changes are part of the transaction. `rules`: see `Handler.rules`.
         """
         super().__init__(log, scribe)
         self._decide = decide
@@ -113,8 +119,14 @@ class Transformer(Handler):
         self._close = close
         self._streams = streams
         self._state = state or Stateless()
+        self._rules = rules
         self._moved: dict[Partition, int] = {}
         self._committed_at = clock()
+
+    @property
+    def rules(self) -> str:
+        """See `Handler.rules`."""
+        return self._rules()
 
     def reset(self) -> None:
         """See `Handler.reset`; raises as `State.own`."""

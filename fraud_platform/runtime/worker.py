@@ -33,12 +33,16 @@ class State(StrEnum):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """A worker's own account of itself: records per outcome since its start, offsets, and why it pauses."""
+    """A worker's own account of itself: records per outcome since its start, offsets, and why it pauses.
+
+    `rules` is the version of the rule set that judges its next record, empty where nothing is judged.
+    """
 
     state: State
     outcomes: Mapping[str, int]
     committed: Mapping[Partition, Committed]
     paused_because: str = ""
+    rules: str = ""
 
     @property
     def records(self) -> int:
@@ -179,7 +183,7 @@ class Worker:
 
     def _progress(self, state: State) -> Progress:
         reason = str(self._pause.error) if self._pause is not None else ""
-        return Progress(state, Counter(self._handler.totals), dict(self._log.committed), reason)
+        return Progress(state, Counter(self._handler.totals), dict(self._log.committed), reason, self._handler.rules)
 
 
 def _probe_s(error: FraudPlatformError) -> float:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from fraud_platform.adapters.rule_set_topic import seed
 from fraud_platform.commands import progress, reach, status
+from fraud_platform.commands.active_rules import ActiveRules
 from fraud_platform.commands.status import ELSEWHERE, NOT_RUNNING, look, service_rows, to_json
 from fraud_platform.commands.status_view import show
 from fraud_platform.core.ledger import Entry, InputRange
@@ -106,6 +107,15 @@ def test_services_of_the_user_s_own_are_shown_without_their_passwords(data_dir: 
     assert (found["registry"].status, found["registry"].url) == (ELSEWHERE, "https://registry.example.com/api")
     assert found["mongod"].url == "as set by you"
     assert "s3cret" not in json.dumps(to_json(look(settings)))
+
+
+def test_a_slot_that_still_judges_by_other_rules_is_named(data_dir: Path):
+    rules = ActiveRules(version="new", number=2, how="published", since=datetime.now(UTC), by="ada")
+    slots = {"monitoring.0": "new", "monitoring.1": "old"}
+    stage = status.StageRow(name="monitoring", slots_wanted=2, judges_by=slots)
+    out = io.StringIO()
+    show(status.Report(services=[], stages=[stage], dead_letters=None, rules=rules), Console(file=out, width=120))
+    assert [line for line in out.getvalue().splitlines() if "judges by" in line] == ["monitoring.1 still judges by old"]
 
 
 # On real services -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,10 +14,12 @@ from rich.console import Console
 
 from fraud_platform.adapters.admin import ensure_topics
 from fraud_platform.adapters.kafka_config import client_config
+from fraud_platform.commands import rules as commands
 from fraud_platform.commands.explain import explain
 from fraud_platform.core.statement import canonical_key
 from fraud_platform.live.change import publish, rollback
 from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MONITORING, Topic
 from tests.builders import line
@@ -37,13 +40,13 @@ def settings(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPat
 
 
 @contextmanager
-def running_slot(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
+def running_slot(settings: Settings) -> Iterator[list[Progress]]:
+    stop, told = threading.Event(), list[Progress]()
     slot = Slot(stage=MONITORING, name="0")
-    thread = threading.Thread(target=lambda: run_slot(settings, slot, stop=stop.is_set))
+    thread = threading.Thread(target=lambda: run_slot(settings, slot, stop=stop.is_set, observe=told.append))
     thread.start()
     try:
-        yield
+        yield told
     finally:
         stop.set()
         thread.join(PATIENCE_S)
@@ -75,10 +78,11 @@ def test_a_slot_that_runs_follows_publications_and_rollbacks_and_refuses_the_bad
     calm, strict = limit(1_000), limit(10)
     publish(settings, calm, by="ada")
     lines = Lines(settings)
-    with running_slot(settings):
+    with running_slot(settings) as told:
         lines.until(calm.version)
         publish(settings, strict, by="ada")
         lines.until(strict.version)
+        wait_for(lambda: told[-1].rules == strict.version)
         producer = Producer(client_config(settings))
         producer.produce(settings.naming.topic(Topic.RULE_SETS), b"foreign", b"9999")
         assert producer.flush(60) == 0
@@ -98,7 +102,7 @@ def test_a_line_is_explained_by_the_version_that_judged_it(settings: Settings) -
     assert {step["stage"]: step["outcome"] for step in found["way"]}["monitoring"] == "accepted.clear"
 
 
-def test_a_validator_that_runs_follows_too_and_asks_nobody_to_restart_it(settings: Settings) -> None:
+def test_a_validator_that_runs_follows_too_and_asks_nobody_to_restart_it(settings: Settings, tmp_path: Path) -> None:
     first, then = publish(settings, limit(2_000), by="ada"), limit(3_000)
     more = {
         "KAFKA_BOOTSTRAP_SERVERS": settings.require("KAFKA_BOOTSTRAP_SERVERS"),
@@ -110,7 +114,11 @@ def test_a_validator_that_runs_follows_too_and_asks_nobody_to_restart_it(setting
             return str(requests.get(f"{address}/healthz", timeout=PATIENCE_S).json()["rule_set_version"])
 
         assert version() == first.version
-        publish(settings, then, by="ada")
-        wait_for(lambda: version() == then.version)
+        path = tmp_path / "then.json"
+        path.write_bytes(then.canonical())
+        out, changes = io.StringIO(), {"validator_url": f"{address}/validate"}
+        commands.publish(settings.model_copy(update=changes), str(path), Console(file=out), note="", expect=None)
+        assert " s: the validator." in out.getvalue()
+        assert version() == then.version
         rules = requests.get(f"{address}/rules", timeout=PATIENCE_S).json()
     assert rules["version"] == then.version

@@ -12,6 +12,7 @@ from fraud_platform.orchestration import control, runs, tags
 from fraud_platform.settings import Settings
 from fraud_platform.topology import BANKS, INGESTION, LAKE, STAGES
 from tests.orchestration.conftest import store_run
+from tests.orchestration.test_watch import becomes
 
 PATIENCE_S = 60
 
@@ -27,6 +28,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with DagsterInstance.from_config(sys.argv[1]) as instance, stop_on_signals() as stop:
     with RunWatch(instance, sys.argv[2], stop, check_s=0.2) as watch:
         watch.working(seen_elsewhere=True)
+        watch.judging_by("7b6c4fd75b261df2")
         stop.wait(60)
     run = instance.get_run_by_id(sys.argv[2])
     if run.status.value == "CANCELING" and "obey" in sys.argv:
@@ -165,5 +167,8 @@ def test_waiting_ends_in_time_and_says_who_is_late(settings: Settings, home: Dag
     assert "ingestion" in late
 
 
-def test_waiting_counts_a_working_op(settings: Settings, op: subprocess.Popen[bytes]) -> None:
+def test_waiting_counts_a_working_op_which_tells_by_which_rules_it_judges(
+    settings: Settings, op: subprocess.Popen[bytes]
+) -> None:
     assert control.is_working(state_of(settings, "lake"), settings)
+    assert becomes(lambda: control.stage_state(settings, LAKE).judges_by == {"lake.0": "7b6c4fd75b261df2"})
