@@ -14,11 +14,14 @@ import msgspec
 
 from fraud_platform.banks.mix import DEFAULT_MIX, Weighted
 from fraud_platform.banks.population import Customer, Population
+from fraud_platform.banks.rest import Rest
 from fraud_platform.banks.statement_lines import Line, StatementLines
 from fraud_platform.core.evaluation import FRAUDULENT, UNIDENTIFIED
 
 RUN_BITS = 72
 _RARE_SHARE = 0.003
+_CHOICES = 10
+"""So often somebody else is looked for while a customer rests; at a high rate everybody does."""
 _STATUSES = {"completed": 0.92, "pending": 0.07, "reversed": 0.01}
 
 
@@ -74,6 +77,7 @@ class TransferGenerator:
             `fraud_share`, any other never.
         run: identifies the run; ids of two runs never meet, equal runs give equal transfers.
         fraud_share: in [0, 1].
+        rest_s: seconds for which a customer who has paid or was paid is left alone, bursts of fraud and mules apart.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class TransferGenerator:
         *,
         run: int,
         fraud_share: float = 0.06,
+        rest_s: float = 0.0,
     ) -> None:
         self._people = population
         self._random = random.Random(f"transfers {population.seed} {run}")
@@ -92,6 +97,7 @@ class TransferGenerator:
         self._scenarios = Weighted(SCENARIOS)
         self._fraud_share = {FRAUDULENT: 1.0, UNIDENTIFIED: fraud_share}
         self._burst: list[_Plan] = []
+        self._rest = Rest(rest_s)
         self._prefix = _id_prefix(run)
         self._number = 0
         self._last_time: tuple[datetime | None, bytes] = (None, b"")
@@ -99,7 +105,10 @@ class TransferGenerator:
     def next(self, at: datetime) -> Transfer:
         """The next transfer, made at `at` (aware UTC)."""
         (evaluation, encoded) = self._evaluations.pick(self._random.random())
+        self._rest.now = at.timestamp()
         plan = self._plan(self._random.random() < self._fraud_share.get(evaluation, 0.0))
+        self._rest.begin(plan.sender.key)
+        self._rest.begin(plan.receiver.key)
         transaction_id = b"%b%012x" % (self._prefix, self._number)
         self._number += 1
         when = self._written(at)
@@ -162,9 +171,13 @@ class TransferGenerator:
         return max(1, int(median * 100 * self._random.lognormvariate(0.0, 1.4)))
 
     def _customer(self) -> Customer:
-        # The square makes some customers much busier than others, as in any bank.
         customers = self._people.customers
-        return customers[int(self._random.random() ** 2 * len(customers))]
+        for _ in range(_CHOICES):
+            # The square makes some customers much busier than others, as in any bank.
+            chosen = customers[int(self._random.random() ** 2 * len(customers))]
+            if not self._rest.holds(chosen.key):
+                break
+        return chosen
 
     def _pair(self) -> tuple[Customer, Customer]:
         sender, receiver = self._customer(), self._customer()

@@ -27,6 +27,8 @@ LONGEST_WAIT_S = 0.2
 ROOM_EVERY_S = 3.0
 OBSERVE_EVERY_S = 1.0
 FLUSH_S = 4.0
+REST_S = 11.0
+"""Longer than SMALL_INTERVAL looks back by default, so that honest lines seldom hit it."""
 ANSWER_S = 4.0
 """Longest wait for a silent broker at the start; with the flush, a stop is never later than 5 s."""
 
@@ -109,7 +111,8 @@ def run_banks(
         ConfigurationError: wrong settings or mix, or a topic that does not exist.
     """
     run = random.Random(f"ids {id_seed}").getrandbits(RUN_BITS) if id_seed is not None else secrets.randbits(RUN_BITS)
-    generator = TransferGenerator(Population(seed), mix, run=run)
+    rest_s = REST_S if rate else 0.0  # unthrottled, nobody would be left who does not rest
+    generator = TransferGenerator(Population(seed), mix, run=run, rest_s=rest_s)
     times = None if start is None else _times(start, rate)
     outbox = InputProducer(settings)
     outbox.require_topics(BANKS.writes, ANSWER_S)

@@ -9,6 +9,7 @@ from zlib import crc32
 import pytest
 
 from fraud_platform.banks.generator import Scenario, TransferGenerator
+from fraud_platform.banks.loop import REST_S
 from fraud_platform.banks.population import Population
 from fraud_platform.banks.statement_lines import StatementLines
 from fraud_platform.core.statement import Statement, canonical_key, parse_statement, to_json
@@ -98,3 +99,19 @@ def test_equal_runs_give_equal_lines_and_others_do_not():
 
     assert lines(9) == lines(9)
     assert lines(9) != lines(8)
+
+
+@pytest.mark.parametrize(("rest_s", "least", "most"), [(0.0, 0.15, 0.4), (REST_S, 0.0, 0.01)])
+def test_customers_who_rest_keep_honest_lines_apart_at_the_demo_s_rate(rest_s, least, most):
+    generator = TransferGenerator(Population(7), run=1, rest_s=rest_s)
+    last: dict[bytes, datetime] = {}
+    honest = close = 0
+    for n in range(3_000):
+        at = NOW + timedelta(seconds=n / 20)
+        made = generator.next(at)
+        for line, _ in made.labelled_lines:
+            if made.scenario is Scenario.LEGITIMATE:
+                honest += 1
+                close += line.key in last and at - last[line.key] < timedelta(seconds=10)
+            last[line.key] = at
+    assert least <= close / honest < most
