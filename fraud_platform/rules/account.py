@@ -1,8 +1,6 @@
 """What is remembered of one account, and its one bounded record."""
 
 from collections.abc import Sequence
-from itertools import accumulate, chain
-from operator import sub
 
 import msgspec
 
@@ -10,11 +8,11 @@ from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.parameters import write
 from fraud_platform.rules.repeats import REPEAT, Ids
 from fraud_platform.rules.rule_set import digest
-from fraud_platform.rules.track import ALWAYS, Track, room
+from fraud_platform.rules.track import Track, room
 from fraud_platform.rules.window import Window, mark
 
-_FORMAT = 2
-_SMALL = 2**63
+_FORMAT = 3
+_LONGS = range(-(2**63), 2**64)
 
 
 class AccountState:
@@ -53,19 +51,14 @@ class Layout:
 
     def dump(self, state: AccountState) -> bytes:
         """The state as one record; equal histories give equal bytes."""
-        watermark = state.watermark
+        watermark, tracks = state.watermark, state.tracks
         if watermark is None:
-            return _encode((_FORMAT, None, None, {}))
-        tracks = {}
-        for identity, place in self._dumped:
-            track = state.tracks[place]
-            track.forget(watermark - self.plans[place][3])
-            tracks[identity] = _kept(track)
-        ids = (_steps(state.seen.times), state.seen.marks, state.seen.forgotten)
+            return _encode((_FORMAT, None, state.seen, {}, {}))
+        written = {identity: tracks[place] for identity, place in self._dumped}
         try:
-            return _encode((_FORMAT, watermark, ids, tracks))
+            return _encode((_FORMAT, watermark, state.seen, written, {}))
         except OverflowError:  # MessagePack holds 64 bits
-            return _encode((_FORMAT, watermark, ids, {name: _portable(kept) for name, kept in tracks.items()}))
+            return _encode((_FORMAT, watermark, state.seen, *_wide(written)))
 
     def load(self, record: bytes) -> AccountState:
         """The state behind a record, of this rule set or another.
@@ -76,17 +69,11 @@ class Layout:
         Raises:
             ValueError: the bytes are no record of this format.
         """
-        version, watermark, ids, tracks = _decoded(record)
-        if version != _FORMAT:
-            raise ValueError(f"the account's record has format {version}, this version reads {_FORMAT}")
-        state = self.new()
-        state.watermark = watermark
-        if watermark is None or ids is None:
-            return state
-        steps, marks, forgotten = ids
-        state.seen = Ids(marks, accumulate(steps), forgotten)
-        for place, identity in enumerate(self.ids):
-            state.tracks[place] = _track(tracks[identity]) if identity in tracks else Track(floor=watermark)
+        _, watermark, seen, tracks, texts = _decoded(record)
+        for identity, values in texts.items():
+            tracks[identity].values = list(map(int, values))
+        state = AccountState([tracks.get(identity) or Track(watermark) for identity in self.ids])
+        state.watermark, state.seen = watermark, seen
         return state
 
     def expires_at(self, state: AccountState) -> int | None:
@@ -94,43 +81,41 @@ class Layout:
         return None if state.watermark is None else state.watermark + self.longest
 
 
-_Kept = tuple[int | None, Sequence[int], Sequence[int], list[int], Sequence[int | str]]
-_Ids = tuple[list[int], list[int], int | None]
-_Record = tuple[int, int | None, _Ids | None, dict[int, _Kept]]
+_Tracks = dict[int, Track]
+_Record = tuple[int, int | None, Ids, _Tracks, dict[int, list[str]]]
+"""Format, watermark, ids, tracks by the identity of their windows, and the values of some that are too large."""
+
+
+class _Versioned(msgspec.Struct, array_like=True):
+    version: int
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[_Record] = msgspec.msgpack.Decoder(_Record)
 
 
 def _decoded(record: bytes) -> _Record:
     try:
-        return _decoder.decode(record)
+        found = _decoder.decode(record)
+        version = found[0]
+    except msgspec.DecodeError as error:
+        version = _version(record)
+        if version == _FORMAT:
+            raise ValueError(f"the account's record cannot be read: {error}") from None
+    if version != _FORMAT:
+        raise ValueError(f"the account's record has format {version}, this version reads {_FORMAT}")
+    return found
+
+
+def _version(record: bytes) -> int:
+    try:
+        return msgspec.msgpack.decode(record, type=_Versioned).version
     except msgspec.DecodeError as error:
         raise ValueError(f"the account's record cannot be read: {error}") from None
 
 
-def _kept(track: Track) -> _Kept:
-    floor = None if track.floor == ALWAYS else track.floor
-    if track.counts.count(1) == len(track.counts):
-        return floor, _steps(track.times), [], [], track.values
-    lengths = list(map(sub, track.times, track.begins))
-    return floor, _steps(track.times), lengths, track.counts, track.values
-
-
-def _track(kept: _Kept) -> Track:
-    floor, steps, lengths, counts, values = kept
-    track = Track(ALWAYS if floor is None else floor)
-    track.times, track.counts, track.values = list(accumulate(steps)), counts, list(map(int, values))
-    if lengths:
-        track.begins = list(map(sub, track.times, lengths))
-    return track
-
-
-def _steps(times: Sequence[int]) -> list[int]:
-    """Differences: small numbers take few bytes."""
-    return list(map(sub, times, chain((0,), times)))
-
-
-def _portable(kept: _Kept) -> _Kept:
-    """Larger sums travel as text."""
-    floor, steps, lengths, counts, values = kept
-    return floor, steps, lengths, counts, [v if -_SMALL <= int(v) < 2 * _SMALL else str(v) for v in values]
+def _wide(tracks: _Tracks) -> tuple[_Tracks, dict[int, list[str]]]:
+    """Values beyond 64 bits travel as text, beside their tracks."""
+    large = {name: track for name, track in tracks.items() if not all(value in _LONGS for value in track.values)}
+    bare = {name: msgspec.structs.replace(track, values=[]) for name, track in large.items()}
+    return tracks | bare, {name: list(map(str, track.values)) for name, track in large.items()}

@@ -47,6 +47,8 @@ class Moment:
         ):
             if isinstance(answer, Aggregate):
                 track.add(kind, self._at, answer.own, watermark - kept, room)
+            elif track.times and track.times[0] <= watermark - kept:
+                track.forget(watermark - kept)
 
     def _read(self, window: Window, kind: Kind, duration: int, kept: int, track: Track) -> Aggregate | Unclear | None:
         if window.where:

@@ -1,6 +1,6 @@
 """The transaction ids that an account remembers, so that what comes again is not judged again."""
 
-from collections.abc import Iterable
+import msgspec
 
 from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.window import mark
@@ -15,30 +15,17 @@ NEWEST = 32
 """So many of the ids that came last are remembered whatever their event time."""
 
 
-class Ids:
+class Ids(msgspec.Struct, array_like=True, gc=False):
     """Event time by the mark of each id, in the order of arrival; what came first goes first.
 
     `forgotten`: the newest event time that had to go, None while nothing had to.
     """
 
-    __slots__ = ("_times", "forgotten")
-
-    def __init__(self, marks: Iterable[int] = (), times: Iterable[int] = (), forgotten: int | None = None) -> None:
-        self._times = dict(zip(marks, times, strict=True))
-        self.forgotten = forgotten
+    times: dict[int, int] = {}
+    forgotten: int | None = None
 
     def __len__(self) -> int:
-        return len(self._times)
-
-    @property
-    def marks(self) -> list[int]:
-        """What stands for the ids, in the order of arrival."""
-        return list(self._times)
-
-    @property
-    def times(self) -> list[int]:
-        """The event times of `marks`, in microseconds."""
-        return list(self._times.values())
+        return len(self.times)
 
     def is_repeat(self, transaction_id: str, at: int, oldest: int) -> bool:
         """Whether the id was accepted less than 24 h of event time away, or else remember it.
@@ -46,7 +33,7 @@ class Ids:
         The first to arrive goes when it is from `oldest` or before and not among the newest, so that ids which came
         late stay as long as one that was on time before them; and when there are too many.
         """
-        times, identity = self._times, mark(transaction_id)
+        times, identity = self.times, mark(transaction_id)
         before = times.get(identity)
         if before is not None:
             if abs(at - before) < REPEAT:

@@ -9,6 +9,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import islice
 
+import msgspec
+
 from fraud_platform.rules.window import Aggregate, Kind
 
 CELLS, MOST_CELLS = 256, 2560
@@ -20,67 +22,64 @@ PARTS = 64
 EXACT = 48
 """The newest cells are never joined, so that what arrives a little out of order finds its place."""
 
-ALWAYS = -(2**62)
-"""Before every event: nothing is missing."""
-
 _NO_MARKS: frozenset[int] = frozenset()
 _COUNT, _SUM, _MIN, _DISTINCT = Kind.COUNT, Kind.SUM, Kind.MIN, Kind.DISTINCT
 
 
-class Track:
-    """Cells by the time of their newest transaction (microseconds, ascending), which `begins` has of their oldest.
+class Joins(msgspec.Struct, array_like=True, gc=False):
+    """Of each cell the time of its oldest transaction, and how many it stands for."""
 
-    Something at `floor` or before it is not kept. `values` is empty for COUNT; `begins` and `counts` are empty
-    while every cell is a single transaction.
+    begins: list[int]
+    counts: list[int]
+
+
+class Track(msgspec.Struct, array_like=True, gc=False):
+    """Cells by the time of their newest transaction (microseconds, ascending).
+
+    Something at `floor` or before it is not kept; None = nothing is missing. `values` is empty for COUNT; `joins`
+    is None while every cell is a single transaction. The fields in this order are what a record holds.
     """
 
-    __slots__ = ("begins", "counts", "floor", "times", "values")
-
-    def __init__(self, floor: int = ALWAYS) -> None:
-        self.floor = floor
-        self.times: list[int] = []
-        self.begins: list[int] = []
-        self.counts: list[int] = []
-        self.values: list[int] = []
+    floor: int | None = None
+    times: list[int] = []
+    values: list[int] = []
+    joins: Joins | None = None
 
     def add(self, kind: Kind, at: int, value: int, oldest: int, room: tuple[int, int]) -> None:
         """Keep one transaction; `oldest` is the last moment that is no longer kept, `room` see there."""
-        if at <= oldest or at <= self.floor:
-            self.floor = max(self.floor, at)
+        if at <= oldest or (self.floor is not None and at <= self.floor):
+            self._miss(at)
             return
         times = self.times
         place = len(times) if not times or at >= times[-1] else bisect_right(times, at)
         times.insert(place, at)
         if kind is not _COUNT:
             self.values.insert(place, value)
-        if self.counts:
-            self.counts.insert(place, 1)
-            self.begins.insert(place, at)
+        if self.joins is not None:
+            self.joins.counts.insert(place, 1)
+            self.joins.begins.insert(place, at)
         if times[0] <= oldest:
             self.forget(oldest)
-        cells, width = room
-        is_crowded = len(times) > CELLS and kind is not _DISTINCT and times[-CELLS] > times[-1] - PARTS * width
-        if is_crowded or len(times) > cells:
-            self._coarsen(kind, width)
-            if len(self.times) > cells * 3 // 4:
-                self._drop(len(self.times) - cells * 11 // 16)
+        if len(times) > CELLS:
+            self._make_room(kind, *room)
 
     def read(self, kind: Kind, at: int, own: int, oldest: int, duration: int) -> Aggregate:
         """What lies in `(at - duration, at]`, and for COUNT the nearest neighbour."""
         times = self.times
         if times and times[0] <= oldest:
             self.forget(oldest)
+        joins = self.joins
         start = at - duration
-        is_partial = start < self.floor
+        is_partial = self.floor is not None and start < self.floor
         if not times:
             return Aggregate(0, None, own, _NO_MARKS, None, is_partial)
         end, after = len(times), None
         if at < times[-1]:
             end = bisect_right(times, at)
-            after = min(self.begins[end:]) if self.begins else times[end]
+            after = times[end] if joins is None else min(joins.begins[end:])
             is_partial = is_partial or after <= at  # a cell that began before `at` and went on after it
         begin = 0 if times[0] > start else bisect_right(times, start)
-        count = sum(self.counts[begin:end]) if self.counts else end - begin
+        count = end - begin if joins is None else sum(joins.counts[begin:end])
         if kind is _COUNT:
             gap = self._gap(at, begin, end, after, duration)
             return Aggregate(count, count, own, _NO_MARKS, gap, is_partial)
@@ -100,16 +99,30 @@ class Track:
             gap = min(gap, self.times[end] - at, abs(after - at))
         return gap if gap < duration else None
 
+    def _miss(self, at: int) -> None:
+        self.floor = at if self.floor is None else max(self.floor, at)
+
     def _drop(self, cells: int) -> None:
         if cells:
-            self.floor = max(self.floor, self.times[cells - 1])
-            del self.times[:cells], self.begins[:cells], self.counts[:cells], self.values[:cells]
+            self._miss(self.times[cells - 1])
+            del self.times[:cells], self.values[:cells]
+            if self.joins is not None:
+                self.joins = joins_of(self.joins.begins[cells:], self.joins.counts[cells:])
+
+    def _make_room(self, kind: Kind, cells: int, width: int) -> None:
+        times = self.times
+        is_crowded = kind is not _DISTINCT and times[-CELLS] > times[-1] - PARTS * width
+        if is_crowded or len(times) > cells:
+            self._coarsen(kind, width)
+            if len(times) > cells * 3 // 4:
+                self._drop(len(times) - cells * 11 // 16)
 
     def _coarsen(self, kind: Kind, width: int) -> None:
         """Join all but the newest cells: of a distinct value the newest stays, else what shares a stretch of time."""
         size = len(self.times) - EXACT
         ones = [1] * len(self.times)
-        parts = zip(self.times, self.begins or self.times, self.counts or ones, self.values or ones, strict=True)
+        begins, counts = (self.times, ones) if self.joins is None else (self.joins.begins, self.joins.counts)
+        parts = zip(self.times, begins, counts, self.values or ones, strict=True)
         cells: dict[int, tuple[int, int, int, int]] = {}
         for at, begin, count, value in islice(parts, size):
             key = value if kind is _DISTINCT else at // width
@@ -120,8 +133,9 @@ class Track:
                 joined = value if kind is _DISTINCT else reduced(kind, (before[3], value))
                 cells[key] = (at, min(before[1], begin), before[2] + count, joined)
         done = list(cells.values())
-        self.begins = [begin for _, begin, _, _ in done] + (self.begins or self.times)[size:]
-        self.counts = [count for _, _, count, _ in done] + (self.counts or ones)[size:]
+        self.joins = joins_of(
+            [begin for _, begin, _, _ in done] + begins[size:], [count for _, _, count, _ in done] + counts[size:]
+        )
         self.values = [] if kind is _COUNT else [value for *_, value in done] + self.values[size:]
         self.times[:size] = [at for at, _, _, _ in done]
 
@@ -136,6 +150,11 @@ def room(duration: int, lateness: int) -> tuple[int, int]:
     """
     stretches = PARTS * (1 - -lateness // duration) + 1
     return min(MOST_CELLS, max(CELLS, (stretches + EXACT) * 4 // 3 + 1)), -(-duration // PARTS)
+
+
+def joins_of(begins: list[int], counts: list[int]) -> Joins | None:
+    """What the cells stand for; None when each is a single transaction, so that equal cells are equal bytes."""
+    return Joins(begins, counts) if any(map((1).__lt__, counts)) else None
 
 
 def reduced(kind: Kind, values: Sequence[int]) -> int:

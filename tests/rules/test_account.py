@@ -106,7 +106,12 @@ def test_an_account_can_be_forgotten_when_nothing_of_it_matters_any_more() -> No
     assert rules.layout.expires_at(state) == NOON + 2 * DAY
 
 
-@pytest.mark.parametrize("record", [b"", b"\xc1", b"\x01", b"\x94\x01\xc0\x90\x80"])
+def test_a_record_of_an_earlier_format_is_refused_by_its_number() -> None:
+    with pytest.raises(ValueError, match="has format 2, this version reads 3"):
+        engine(SUM).layout.load(b"\x94\x02\xc0\xc0\x80")
+
+
+@pytest.mark.parametrize("record", [b"", b"\xc1", b"\x01", b"\x95\x03\xc0\x90\x80"])
 def test_what_is_no_record_is_refused(record: bytes) -> None:
     with pytest.raises(ValueError, match="the account's record"):
         engine(SUM).layout.load(record)

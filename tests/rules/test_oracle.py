@@ -173,7 +173,7 @@ def test_the_gap_to_a_crowd_is_that_to_its_first() -> None:
     state = rules.layout.new()
     for n in range(300):
         rules.judge(event(1000 + n / 5), state)
-    assert state.tracks[0].counts[0] == 5
+    assert state.tracks[0].joins.counts[0] == 5
     found = rules.judge(event(936.5), state).decision
     assert [(hit.observed, hit.late) for hit in found.hits] == [("63.5", False)]
 
