@@ -1,6 +1,6 @@
 """What is remembered of one account, and its one bounded record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -41,6 +41,7 @@ class Layout:
             for window, each in ((window, window.duration) for window in self.windows)
         )
         self.ids = tuple(mark(digest(write(window))) for window in self.windows)
+        self._wanted = frozenset(self.ids)
         self._dumped = sorted((identity, place) for place, identity in enumerate(self.ids))
         self.repeat_span = int(REPEAT) + int(lateness)
         self.longest = max([int(REPEAT), *(int(window.duration) for window in self.windows)]) + int(lateness)
@@ -60,11 +61,12 @@ class Layout:
         except OverflowError:  # MessagePack holds 64 bits
             return _encode((_FORMAT, watermark, state.seen, *_wide(written)))
 
-    def load(self, record: bytes) -> AccountState:
+    def load(self, record: bytes, lacked: "Lacked" = lambda _: {}) -> AccountState:
         """The state behind a record, of this rule set or another.
 
-        Windows that this rule set does not know are dropped; those that the record does not know begin to fill
-        at its watermark, and what they miss is reported as partial.
+        Windows that this rule set does not know are dropped. Those that the record does not know are asked of
+        `lacked`; what it does not have either begins to fill at the watermark, and what is missing is reported as
+        partial.
 
         Raises:
             ValueError: the bytes are no record of this format.
@@ -72,14 +74,24 @@ class Layout:
         _, watermark, seen, tracks, texts = _decoded(record)
         for identity, values in texts.items():
             tracks[identity].values = list(map(int, values))
+        if watermark is not None and not tracks.keys() >= self._wanted:
+            tracks = {**lacked(watermark), **tracks}
         state = AccountState([tracks.get(identity) or Track(watermark) for identity in self.ids])
         state.watermark, state.seen = watermark, seen
         return state
+
+    def is_whole(self, record: bytes) -> bool:
+        """Whether the record has every window; raises as `load`."""
+        _, watermark, _, tracks, _ = _decoded(record)
+        return watermark is None or tracks.keys() >= self._wanted
 
     def expires_at(self, state: AccountState) -> int | None:
         """Event time (microseconds) of this very account from which on nothing of its state matters to it on time."""
         return None if state.watermark is None else state.watermark + self.longest
 
+
+Lacked = Callable[[int], Mapping[int, Track]]
+"""Tracks by the identity of their windows, for an account with this watermark whose record lacks some."""
 
 _Tracks = dict[int, Track]
 _Record = tuple[int, int | None, Ids, _Tracks, dict[int, list[str]]]

@@ -6,6 +6,7 @@ follows from the rule set and the account's transactions in their order, and fro
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -42,12 +43,13 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
 
 
 class Engine:
-    """Applies one rule set. Immutable: one engine serves all accounts."""
+    """Applies one rule set. Immutable: one engine serves all accounts. `since`: when it was published, if it was."""
 
-    def __init__(self, rule_set: RuleSet) -> None:
+    def __init__(self, rule_set: RuleSet, *, since: datetime | None = None) -> None:
         rules = rule_set.enabled
         windows = tuple(dict.fromkeys(window for rule in rules for window in rule.test.windows()))
         self.rule_set = rule_set
+        self.since = since
         self.layout = Layout(windows, rule_set.lateness)
         self._places = {window: place for place, window in enumerate(windows)}
         self._groups = tuple(_compiled(rules, self._places))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.errors import BrokerUnavailable
 from fraud_platform.rules.engine import Engine
-from fraud_platform.rules.publication import read
+from fraud_platform.rules.publication import Publication, read
 from fraud_platform.rules.rule_set import RuleSet
 
 
@@ -30,11 +30,12 @@ class Followed:
         for value in reversed(values):
             found = read(value)
             rule_set = found if isinstance(found, Rejected) else found.rule_set()
-            if isinstance(rule_set, RuleSet):
+            if isinstance(found, Publication) and isinstance(rule_set, RuleSet):
                 if self._engine is None or self._engine.rule_set.version != rule_set.version:
-                    self._engine = Engine(rule_set)
+                    self._engine = Engine(rule_set, since=found.at)
                 break
-            refused.append(rule_set)
+            if isinstance(rule_set, Rejected):
+                refused.append(rule_set)
         return refused
 
     def engine(self) -> Engine:

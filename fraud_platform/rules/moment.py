@@ -60,3 +60,13 @@ class Moment:
         if own is None:
             return missing(field or "")
         return track.read(kind, self._at, own, self._watermark - kept, duration)
+
+
+def remembered(event: Event, state: AccountState, layout: Layout) -> bool:
+    """Let the account remember an event that has a time, as judging it would; False = its id came again."""
+    at = event.at or 0
+    newest = at if state.watermark is None or state.watermark < at else state.watermark
+    if state.seen.is_repeat(event.transaction_id, at, newest - layout.repeat_span):
+        return False
+    Moment(event, state, layout, {}).remember()
+    return True

@@ -115,6 +115,7 @@ def test_of_many_records_the_newest_good_one_counts_and_only_newer_ones_are_told
     values = [b"old and foreign", published(limit(1)).encode(), published(limit(2)).encode(), b"x", None]
     assert [each.error_type for each in followed.take(values)] == ["no-value", "invalid-json"]
     assert followed.current().version == limit(2).version
+    assert followed.engine().since == published(limit(2)).at
 
 
 def test_a_content_that_is_active_already_keeps_its_engine() -> None:
