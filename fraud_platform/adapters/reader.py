@@ -78,6 +78,10 @@ class TopicReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the client."""
         self._consumer.close()
 
     def bounds(self) -> dict[int, tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from fraud_platform.adapters.changelog import KafkaChangelog
+from fraud_platform.adapters.rereader import KafkaRereader
 from fraud_platform.adapters.rule_sets import RuleSets
 from fraud_platform.core.decisions import Decision, Hit
 from fraud_platform.core.log import Log
@@ -15,7 +16,6 @@ from fraud_platform.core.outcome import Outcome, Outgoing, Record, Rejected
 from fraud_platform.core.results import Encode
 from fraud_platform.core.statement import Statement, canonical_key, parse_statement, time_fault, to_row
 from fraud_platform.monitoring.accounts import Accounts
-from fraud_platform.rules.engine import Engine
 from fraud_platform.rules.events import event_of_statement
 from fraud_platform.runtime.handler import Handler, Transformer
 from fraud_platform.runtime.launch import Context
@@ -72,39 +72,31 @@ def _hit(hit: Hit) -> Mapping[str, Any]:
 
 
 class Monitoring:
-    """Judges each line before the state of its account. `rules` gives the engine that holds now."""
+    """Judges each line before the state of its account, by the engine that the accounts are ready for."""
 
     def __init__(
         self,
         accounts: Accounts,
         outputs: Outputs,
-        rules: Callable[[], Engine],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._accounts = accounts
         self._outputs = outputs
-        self._rules = rules
         self._now = now
         self._decided_at = now()
-        self._use(rules())
+        self._engine = accounts.engine()
 
     @property
     def version(self) -> str:
         """Of the rule set that judges the next line."""
-        engine = self._rules() if self._accounts.is_settled else self._engine
-        return engine.rule_set.version
+        return self._accounts.engine().rule_set.version
 
     def __call__(self, records: Sequence[Record]) -> list[Outcome]:
         """One outcome per record; raises ConfigurationError when an account's record is of no use."""
-        if self._accounts.is_settled:  # one transaction, one rule set
-            self._use(self._rules())
+        self._engine = self._accounts.engine()
         self._decided_at = self._now()
         return [self._decide(record) for record in records]
-
-    def _use(self, engine: Engine) -> None:
-        self._engine = engine
-        self._accounts.use(engine.layout)
 
     def _decide(self, record: Record) -> Outcome:
         statement = parse_statement(record.value)
@@ -133,10 +125,12 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     """The handler of one monitoring slot."""
     settings = context.settings
     changelog = KafkaChangelog(settings, Topic.MONITORING_STATE, of=Topic.STATEMENTS)
-    accounts = Accounts(changelog, settings.naming.topic(Topic.MONITORING_STATE), litter=Litter())
+    rereader = KafkaRereader(settings, Topic.STATEMENTS)
     outputs = Outputs(settings.naming, context.writer.encoder)
     rules = RuleSets(settings)  # last: it has a thread, and what fails before is tried again each second
-    decide = Monitoring(accounts, outputs, rules.engine)
+    topic = settings.naming.topic(Topic.MONITORING_STATE)
+    accounts = Accounts(changelog, rereader, topic, rules.engine, litter=Litter())
+    decide = Monitoring(accounts, outputs)
     return Transformer(
         log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts,
         rules=lambda: decide.version,

@@ -11,6 +11,7 @@ from datetime import datetime
 from fraud_platform.core.outcome import Record, Rejected
 from fraud_platform.core.statement import AHEAD_MS, canonical_key, parse_statement, time_fault
 from fraud_platform.rules.account import AccountState, Layout
+from fraud_platform.rules.duration import Duration
 from fraud_platform.rules.events import event_of_statement
 from fraud_platform.rules.moment import remembered
 from fraud_platform.rules.repeats import REPEAT
@@ -23,10 +24,13 @@ LIVE_TRACKS = 500_000
 """Windows of accounts that stay unpacked, the latest."""
 
 
-def part_of(layout: Layout, ids: Collection[int]) -> Layout:
-    """The layout of these windows alone, by their identities; those that it does not have are left out."""
+def part_of(layout: Layout, ids: Collection[int], *, lateness: Duration | None = None) -> Layout:
+    """The layout of these windows alone, by their identities; those that it does not have are left out.
+
+    `lateness`: another one than the layout's.
+    """
     kept = [window for window, identity in zip(layout.windows, layout.ids, strict=True) if identity in ids]
-    return Layout(kept, layout.lateness)
+    return Layout(kept, layout.lateness if lateness is None else lateness)
 
 
 def begins_ms(layout: Layout, since: datetime | None) -> int:

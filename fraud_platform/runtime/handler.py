@@ -134,7 +134,7 @@ class Transformer(Handler):
         self._state.own(self._log.committed)
 
     def handle(self, batch: Batch) -> None:
-        """Commit a batch with records at once, and bare progress past markers at most once a second."""
+        """Commit a batch with records at once, and what no record asks for at most once a second."""
         records = batch.records
         while len(records) > (most := self._state.most_records):
             self._moved.update({Partition(r.topic, r.partition): r.offset + 1 for r in records[:most]})
@@ -149,12 +149,13 @@ class Transformer(Handler):
         )
         if records:
             self._transact(records)
-        elif self._moved and self._clock() - self._committed_at >= self.IDLE_COMMIT_S:
-            self._transact([])
+        elif self._clock() - self._committed_at >= self.IDLE_COMMIT_S:
+            self.flush()
+        self._state.tend()
 
     def flush(self) -> None:
-        """Commit the last bare progress."""
-        if self._moved:
+        """Commit the last bare progress, and what is changed without a record."""
+        if self._moved or (self._state.is_behind and self._log.committed):
             self._transact([])
 
     def ready(self) -> bool:
@@ -168,7 +169,8 @@ class Transformer(Handler):
         self._close()
 
     def _transact(self, records: Sequence[Record]) -> None:
-        positions = {partition: Position(offset) for partition, offset in self._moved.items()}
+        moved = self._moved or {partition: at.offset for partition, at in self._log.committed.items()}
+        positions = {partition: Position(offset) for partition, offset in moved.items()}
         counts = count_by_partition(records)
         outcomes: list[Outcome] = []
         outputs: Iterable[Outgoing] = self._decided(records, outcomes)

@@ -20,6 +20,17 @@ class State(ABC):
         """How many records one transaction may decide about, so that it ends in time."""
         return sys.maxsize
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether there are changes that no record asked for: they are committed also while no record comes."""
+        return False
+
+    def tend(self) -> None:  # noqa: B027 - most have nothing to do
+        """Between two transactions, also while no record comes: what takes long is done here, a moment at a time.
+
+        Raises as `own`.
+        """
+
     @abstractmethod
     def own(self, committed: Mapping[Partition, Committed]) -> None:
         """Remember these partitions as of these offsets, no others, and nothing that was not kept.

@@ -24,6 +24,7 @@ from tests.builders import NOON, raw_line
 from tests.fakes.changelog import FakeChangelog
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import FakeBroker, FakeLog
+from tests.fakes.rereader import FakeRereader
 
 GROUP = "monitoring"
 COUNT = 2
@@ -36,10 +37,10 @@ rules:
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def engine(text: str = RULES) -> Engine:
+def engine(text: str = RULES, *, since: datetime | None = None) -> Engine:
     found = parse(text)
     assert isinstance(found, RuleSet), found
-    return Engine(found)
+    return Engine(found, since=since)
 
 
 def broker() -> FakeBroker:
@@ -83,18 +84,19 @@ class Slot:
 
     def __init__(
         self, where: FakeBroker, slot: str = "0", *, rules: Callable[[], Engine] | None = None, live: int = 100,
-        max_records: int = 5000, per_read: int = 10_000, patience_s: float = math.inf,
+        max_records: int = 5000, per_read: int = 10_000, reread: int = 10_000, patience_s: float = math.inf,
     ) -> None:  # fmt: skip
         self.broker = where
         self.log = FakeLog(where, group=GROUP, slot=slot, reads=[Topic.STATEMENTS.value], max_records=max_records)
         self.changelog = FakeChangelog(where, Topic.MONITORING_STATE, per_read=per_read)
-        self.accounts = Accounts(self.changelog, Topic.MONITORING_STATE.value, live=live)
+        self.rereader = FakeRereader(where, Topic.STATEMENTS, per_read=reread)
+        naming, fixed = Naming(), engine()
+        self.accounts = Accounts(
+            self.changelog, self.rereader, Topic.MONITORING_STATE.value, rules or (lambda: fixed), live=live
+        )
         self.clock = FakeClock()
         self.seen: list[Progress] = []
-        naming, fixed = Naming(), engine()
-        decide = Monitoring(
-            self.accounts, Outputs(naming, lambda _: encode), rules or (lambda: fixed), now=lambda: _START
-        )
+        decide = Monitoring(self.accounts, Outputs(naming, lambda _: encode), now=lambda: _START)
         scribe = Scribe(Identity(MONITORING, slot, "run-1", "1.0"), naming, encode)
         self.handler = Transformer(self.log, scribe, decide, clock=self.clock, streams=True, state=self.accounts)
         self.worker = Worker(
