@@ -40,7 +40,7 @@ class KafkaRereader(Rereader):
             is_over = time.monotonic() > until
             return is_over
 
-        for stored in self._reader.read(positions, upto, stop=stop):
+        for stored in self._reader.read({n: positions[n] for n in upto}, upto, stop=stop):
             positions[stored.partition] = stored.offset + 1
             yield _record(stored)
         if not is_over:  # behind the last record of a range there may be transaction markers only

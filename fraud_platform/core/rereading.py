@@ -23,7 +23,7 @@ class Rereader(ABC):
 
     @abstractmethod
     def begin(self, at_ms: Mapping[int, int]) -> Mapping[int, Begin]:
-        """Begin anew, each partition at its first record of this Kafka time (epoch ms) or later.
+        """Begin anew, each partition where all records that lie before are older than this Kafka time (epoch ms).
 
         Raises:
             BrokerUnavailable: no answer; call again later.

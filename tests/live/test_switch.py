@@ -24,6 +24,7 @@ from fraud_platform.settings import Settings
 from fraud_platform.topology import MONITORING, Topic
 from tests.builders import line
 from tests.conftest import fresh_settings
+from tests.rules.building import rule, rule_set
 from tests.rules.publishing import limit
 from tests.stages.flow import PATIENCE_S, send, values, wait_for
 from tests.validator_api.service import started_validator
@@ -56,13 +57,14 @@ def running_slot(settings: Settings) -> Iterator[list[Progress]]:
 class Lines:
     """Sends one line after the other, 20 of amount each, until one is judged by the version that is waited for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str = "s") -> None:
         self._settings = settings
+        self._name = name
         self.versions: list[str] = []
 
     def until(self, version: str) -> None:
         def judged() -> bool:
-            name = f"s-{len(self.versions)}"
+            name = f"{self._name}-{len(self.versions)}"
             send(self._settings, Topic.STATEMENTS, [(KEY, json.dumps(line(name, withdrawalAmount="20")).encode())])
             wait_for(lambda: name in self._decisions())
             self.versions.append(self._decisions()[name])
@@ -91,6 +93,22 @@ def test_a_slot_that_runs_follows_publications_and_rollbacks_and_refuses_the_bad
     assert dict.fromkeys(lines.versions) == {calm.version: None, strict.version: None}
     hits = {row["transactionId"]: row["hits"] for row in values(settings, Topic.MONITORED)}
     assert hits.keys() == {f"s-{n}" for n, version in enumerate(lines.versions) if version == strict.version}
+
+
+def test_a_new_window_rule_counts_lines_that_are_older_than_itself(settings: Settings) -> None:
+    """Two lines, then the rule, then a third: it is hit, whole, and so by one slot's successor."""
+    before = len(values(settings, Topic.DECISIONS))
+    third = rule_set(rule("WINDOW_AGGREGATE", f"function: COUNT, window: 24h, at_least: {before + 3}", id="third"))
+    lines = Lines(settings, "w")
+    with running_slot(settings):
+        for _ in range(2):
+            lines.until(limit(1_000).version)
+        publish(settings, third, by="ada")
+        lines.until(third.version)
+    (hit,) = [each for row in values(settings, Topic.MONITORED) for each in row["hits"] if each["rule_id"] == "third"][
+        :1
+    ]
+    assert (int(hit["observed"]), hit["late"]) == (before + len(lines.versions), False)
 
 
 def test_a_line_is_explained_by_the_version_that_judged_it(settings: Settings) -> None:

@@ -192,11 +192,24 @@ def test_another_set_that_needs_no_more_takes_over_what_is_being_rewritten(monke
     slot = Slot(where, rules=rules).step(12)
     assert rig.hits(where)["d"] == ["third"]
     assert len(slot.rereader.begun) == 1
+
+
+def test_a_window_that_went_meanwhile_and_comes_back_is_filled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RENEWED", 1)
+    where, rules, slot = known(12)
     rules.newest = NEW
-    slot.step(12)
-    put(where, "e", 4, account=rig.account_on(0, 5))
+    slot.step(8)
+    rules.newest = rig.engine(HEAD + THIRD)
+    put(where, "c", 2, account=rig.account_on(0, 11), withdrawalAmount="700")
     slot.step()
-    assert rig.hits(where)["e"] == ["third", "total"]
+    assert slot.accounts.is_behind
+    rules.newest = rig.engine(HEAD + THIRD + TOTAL)
+    slot.step(8)
+    put(where, "d", 3, account=rig.account_on(0, 11), withdrawalAmount="0")
+    slot.step()
+    assert [(hit["rule_id"], hit["observed"]) for hit in rig.decisions(where)["d"]["hits"]] == [
+        ("third", "4"), ("total", "1900"),
+    ]  # fmt: skip
 
 
 def test_a_rollback_meanwhile_gives_it_up() -> None:
