@@ -1,9 +1,15 @@
-"""Problems and messages, one keyword away from the case at hand."""
+"""Problems, messages and scenes, one keyword away from the case at hand."""
 
+import time
+from pathlib import Path
 from typing import Any
 
+from dagster import DagsterInstance
+
 from fraud_platform.alerts.book import Kind, Message
-from fraud_platform.alerts.problem import Problem, Severity
+from fraud_platform.alerts.problem import Problem, Severity, Sight
+from fraud_platform.alerts.sensor import Scene
+from fraud_platform.settings import Settings
 
 T0 = 1_767_268_800.0  # 2026-01-01T12:00:00Z
 
@@ -23,3 +29,16 @@ def message(kind: Kind = Kind.RAISED, **changes: Any) -> Message:
         "at": T0,
     }
     return Message(**usual | changes)
+
+
+def settings(tmp_path: Path, **environment: str) -> Settings:
+    return Settings.from_environment({"FRAUD_DATA_DIR": str(tmp_path), **environment}, embedded={})
+
+
+def scene(instance: DagsterInstance, tmp_path: Path, **changes: Any) -> Scene:
+    usual = {"settings": settings(tmp_path), "instance": instance, "now": time.time()}
+    return Scene(**usual | changes)
+
+
+def found(sight: Sight) -> list[str]:
+    return sorted(each.key for each in sight.problems)

@@ -5,7 +5,6 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,13 +20,7 @@ from fraud_platform.alerts.problem import Severity
 from fraud_platform.errors import ChannelUnavailable, ConfigurationError
 from fraud_platform.settings import Settings
 from tests.alerts.makers import T0, message
-from tests.alerts.receivers import Hook, Mailbox, free_port, running_hook, running_mail_server
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with running_hook() as hook:
-        yield hook
+from tests.alerts.receivers import Hook, Mailbox, free_port, running_mail_server
 
 
 @pytest.fixture

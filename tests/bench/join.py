@@ -1,7 +1,6 @@
 """MongoDB's ready join over 200,000 transactions and 50,000 users: how it looks users up, and how long it takes."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from fraud_platform.adapters import mongo_query
@@ -11,6 +10,7 @@ from fraud_platform.documents import ready, shell
 from fraud_platform.documents.collections import COLLECTIONS
 from fraud_platform.settings import Settings
 from tests.bench.place import Site
+from tests.documents.plans import lookups_of
 from tests.rows import result, user
 
 TRANSACTIONS, USERS = 200_000, 50_000
@@ -60,13 +60,4 @@ def _explained(settings: Settings, query: shell.Query) -> tuple[list[dict[str, A
     with mongo_client(settings) as client:
         told = database(client, settings).command("explain", command, verbosity="executionStats")
     cursor = told["stages"][0]["$cursor"]
-    return list(_lookups(cursor["queryPlanner"])), cursor["executionStats"]["totalDocsExamined"]
-
-
-def _lookups(plan: Any) -> Iterator[dict[str, Any]]:
-    """The joins anywhere in a plan."""
-    parts = plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ()
-    if isinstance(plan, dict) and plan.get("stage") == "EQ_LOOKUP":
-        yield plan
-    for part in parts:
-        yield from _lookups(part)
+    return list(lookups_of(cursor["queryPlanner"])), cursor["executionStats"]["totalDocsExamined"]

@@ -1,8 +1,6 @@
 """The ready join runs as it stands, and looks every user up by the index."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,6 +8,7 @@ from fraud_platform.adapters.mongo import Document, MongoStore
 from fraud_platform.documents import ready, shell
 from fraud_platform.documents.collections import COLLECTIONS
 from tests.conftest import fresh_settings
+from tests.documents.plans import lookups_of
 from tests.rows import result, user
 
 
@@ -31,15 +30,6 @@ def test_the_join_reads_as_many_users_as_it_needs_and_no_more(
         store._client.drop_database(settings.mongodb_database)
         store.close()
     cursor = plan["stages"][0]["$cursor"]
-    lookups = list(_lookups(cursor["queryPlanner"]))
+    lookups = list(lookups_of(cursor["queryPlanner"]))
     assert [(each["strategy"], each["indexName"]) for each in lookups] == [("IndexedLoopJoin", "ID_1")] * 2
     assert cursor["executionStats"]["totalDocsExamined"] == 20 + 20 + 20
-
-
-def _lookups(plan: Any) -> Iterator[dict[str, Any]]:
-    """The joins anywhere in a plan."""
-    parts = plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ()
-    if isinstance(plan, dict) and plan.get("stage") == "EQ_LOOKUP":
-        yield plan
-    for part in parts:
-        yield from _lookups(part)

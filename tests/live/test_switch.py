@@ -2,9 +2,6 @@
 
 import io
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,15 +15,13 @@ from fraud_platform.commands import rules as commands
 from fraud_platform.commands.explain import explain
 from fraud_platform.core.statement import canonical_key
 from fraud_platform.live.change import publish, rollback
-from fraud_platform.runtime.launch import Slot, run_slot
-from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MONITORING, Topic
 from tests.builders import line
 from tests.conftest import fresh_settings
 from tests.rules.building import rule, rule_set
 from tests.rules.publishing import limit
-from tests.stages.flow import PATIENCE_S, send, values, wait_for
+from tests.stages.flow import PATIENCE_S, send, slot, values, wait_for
 from tests.validator_api.service import started_validator
 
 pytestmark = pytest.mark.services
@@ -38,20 +33,6 @@ def settings(service_endpoints: dict[str, str], tmp_path_factory: pytest.TempPat
     settings = fresh_settings(service_endpoints, tmp_path_factory.mktemp("data"))
     ensure_topics(settings, timeout_s=60)
     return settings
-
-
-@contextmanager
-def running_slot(settings: Settings) -> Iterator[list[Progress]]:
-    stop, told = threading.Event(), list[Progress]()
-    slot = Slot(stage=MONITORING, name="0")
-    thread = threading.Thread(target=lambda: run_slot(settings, slot, stop=stop.is_set, observe=told.append))
-    thread.start()
-    try:
-        yield told
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-    assert not thread.is_alive()
 
 
 class Lines:
@@ -80,7 +61,7 @@ def test_a_slot_that_runs_follows_publications_and_rollbacks_and_refuses_the_bad
     calm, strict = limit(1_000), limit(10)
     publish(settings, calm, by="ada")
     lines = Lines(settings)
-    with running_slot(settings) as told:
+    with slot(settings, MONITORING) as told:
         lines.until(calm.version)
         publish(settings, strict, by="ada")
         lines.until(strict.version)

@@ -1,13 +1,18 @@
 """Sends inputs, runs stages over real services, and reads what they wrote with an independent client."""
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from fraud_platform.adapters.admin import committed_offsets, end_offsets
 from fraud_platform.errors import BrokerUnavailable
+from fraud_platform.runtime.launch import Slot, run_slot
+from fraud_platform.runtime.stop import StopRequest
+from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MIB, Stage, Topic
 from tests.failure.plain import Row, Topics
@@ -36,6 +41,21 @@ def send(
         producer.produce(settings.naming.topic(topic), value, key, on_delivery=on_delivery, **timed)
     assert producer.flush(60) == 0
     assert refused == []
+
+
+@contextmanager
+def slot(settings: Settings, stage: Stage, name: str = "0") -> Iterator[list[Progress]]:
+    """A running slot; yields what it tells of itself."""
+    stop, told = StopRequest(), list[Progress]()
+    arguments = (settings, Slot(stage=stage, name=name))
+    run = threading.Thread(target=run_slot, args=arguments, kwargs={"stop": stop, "observe": told.append})
+    run.start()
+    try:
+        yield told
+    finally:
+        stop.set()
+        run.join(PATIENCE_S)
+        assert not run.is_alive()
 
 
 def rows(settings: Settings, topic: Topic) -> list[Row]:

@@ -5,10 +5,7 @@ import json
 import os
 import random
 import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,16 +21,13 @@ from fraud_platform.core import ledger
 from fraud_platform.core.ledger import Entry
 from fraud_platform.core.statement import canonical_key
 from fraud_platform.runtime.drain import drain
-from fraud_platform.runtime.launch import Slot, run_slot
-from fraud_platform.runtime.stop import StopRequest
-from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.topology import DOCUMENTS, LAKE, MONITORING, Topic
 from tests.builders import raw_line
 from tests.failure.plain import lake_objects
 from tests.failure.slots import Slots, environment_of, is_stopped, where_of
 from tests.stages.conftest import made
-from tests.stages.flow import HOUR_AGO, PATIENCE_S, has_read_all, ledger_of, send, values, wait_for
+from tests.stages.flow import HOUR_AGO, PATIENCE_S, has_read_all, ledger_of, send, slot, values, wait_for
 
 pytestmark = pytest.mark.services
 
@@ -156,24 +150,10 @@ def test_after_kills_in_the_middle_of_transactions_the_decisions_are_the_same(
     assert decided(settings) == undisturbed
 
 
-@contextmanager
-def slot(settings: Settings, name: str) -> Iterator[list[Progress]]:
-    stop, told = StopRequest(), list[Progress]()
-    arguments = (settings, Slot(stage=MONITORING, name=name))
-    run = threading.Thread(target=run_slot, args=arguments, kwargs={"stop": stop, "observe": told.append})
-    run.start()
-    try:
-        yield told
-    finally:
-        stop.set()
-        run.join(PATIENCE_S)
-        assert not run.is_alive()
-
-
 def test_slots_that_come_and_go_decide_the_same(settings: Settings, undisturbed: Decided) -> None:
-    with slot(settings, "0"):
+    with slot(settings, MONITORING, "0"):
         feed(settings, 0)
-        with slot(settings, "1") as told:
+        with slot(settings, MONITORING, "1") as told:
             feed(settings, 1)
             wait_for(lambda: bool(told and told[-1].committed))
             feed(settings, 2)

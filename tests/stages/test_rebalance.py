@@ -1,41 +1,19 @@
 """Slots come and go under load; nothing is lost and nothing is repeated."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from fraud_platform.core import ledger
 from fraud_platform.core.ledger import Entry
-from fraud_platform.runtime.launch import Slot, run_slot
-from fraud_platform.runtime.stop import StopRequest
-from fraud_platform.runtime.worker import Progress
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, Topic
 from tests.builders import raw
-from tests.stages.flow import PATIENCE_S, has_read_all, ledger_of, send, values, wait_for
+from tests.stages.flow import has_read_all, ledger_of, send, slot, values, wait_for
 
 pytestmark = pytest.mark.services
 
 ACCOUNTS = 20
 ROUNDS = 4
 PER_ROUND = 400
-
-
-@contextmanager
-def slot(settings: Settings, name: str) -> Iterator[list[Progress]]:
-    """A running slot of ingestion; yields what it tells of itself."""
-    stop, told = StopRequest(), list[Progress]()
-    arguments = (settings, Slot(stage=INGESTION, name=name))
-    run = threading.Thread(target=run_slot, args=arguments, kwargs={"stop": stop, "observe": told.append})
-    run.start()
-    try:
-        yield told
-    finally:
-        stop.set()
-        run.join(PATIENCE_S)
-        assert not run.is_alive()
 
 
 def feed(settings: Settings, number: int) -> None:
@@ -52,10 +30,10 @@ def feed(settings: Settings, number: int) -> None:
 
 
 def test_slots_that_come_and_go_lose_and_repeat_nothing(settings: Settings) -> None:
-    with slot(settings, "0"):
+    with slot(settings, INGESTION, "0"):
         for number in range(ROUNDS):
             feed(settings, number)
-            with slot(settings, str(1 + number % 2)) as told:
+            with slot(settings, INGESTION, str(1 + number % 2)) as told:
                 wait_for(lambda told=told: bool(told and told[-1].committed))
                 feed(settings, ROUNDS + number)
                 wait_for(lambda told=told: told[-1].records > 0)

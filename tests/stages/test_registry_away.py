@@ -1,18 +1,16 @@
 """A registry that gives no plain answer pauses a stage; no record becomes a dead letter for it."""
 
 import socket
-import threading
 
 import pytest
 import requests
 
 from fraud_platform.runtime import worker
-from fraud_platform.runtime.launch import Slot, run_slot
-from fraud_platform.runtime.worker import Progress, State
+from fraud_platform.runtime.worker import State
 from fraud_platform.settings import Settings
 from fraud_platform.topology import PROJECTION, Topic
 from tests.adapters.hostile import Seen, hostile, reply
-from tests.stages.flow import PATIENCE_S, has_progress, has_read_all, rows, send, values, wait_for
+from tests.stages.flow import has_progress, has_read_all, rows, send, slot, values, wait_for
 from tests.stages.test_bad_input import avro_transfer
 
 pytestmark = pytest.mark.services
@@ -40,14 +38,9 @@ def test_a_registry_that_is_away_pauses_and_loses_nothing(settings: Settings, mo
     monkeypatch.setattr(worker, "PROBE_S", 0.2)
     front = Front(settings.require("SCHEMA_REGISTRY_URL"))
     good = [avro_transfer(settings, f"t-{n}") for n in range(20)]
-    stop = threading.Event()
-    seen: list[Progress] = []
     with hostile(front) as server:
         asking = settings.model_copy(update={"schema_registry_url": server.address})
-        slot = Slot(stage=PROJECTION, name="0")
-        thread = threading.Thread(target=lambda: run_slot(asking, slot, stop=stop.is_set, observe=seen.append))
-        thread.start()
-        try:
+        with slot(asking, PROJECTION) as seen:
             wait_for(lambda: bool(seen) and seen[-1].state is State.RUNNING)
             front.own_answer = reply(503)
             send(settings, Topic.FRAUDULENT, [("k", value) for value in good])
@@ -58,8 +51,5 @@ def test_a_registry_that_is_away_pauses_and_loses_nothing(settings: Settings, mo
             assert not has_progress(settings, PROJECTION)
             front.own_answer = None
             wait_for(lambda: has_read_all(settings, PROJECTION))
-        finally:
-            stop.set()
-            thread.join(PATIENCE_S)
     assert rows(settings, Topic.DEAD_LETTERS) == []
     assert {value["TRANSACTION_ID"] for value in values(settings, Topic.RESULT)} == {f"t-{n}" for n in range(20)}

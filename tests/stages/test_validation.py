@@ -1,17 +1,16 @@
 """Validation over real Kafka, registry and fraud-validator-api, fed by ingestion."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from fraud_platform.errors import ConfigurationError, ValidatorUnavailable
+from fraud_platform.runtime import worker
 from fraud_platform.runtime.drain import drain
 from fraud_platform.runtime.launch import Slot, run_slot
-from fraud_platform.runtime.worker import Progress, State
+from fraud_platform.runtime.worker import State
 from fraud_platform.settings import Settings
 from fraud_platform.topology import INGESTION, VALIDATION, Topic
 from tests.adapters.hostile import Seen, hostile, reply
@@ -19,12 +18,12 @@ from tests.builders import party, raw
 from tests.ports import free_port
 from tests.stages.flow import (
     HOUR_AGO,
-    PATIENCE_S,
     has_progress,
     has_read_all,
     ledger_of,
     rows,
     send,
+    slot,
     values,
     wait_for,
 )
@@ -52,22 +51,6 @@ def ingest(settings: Settings, *transfers: bytes) -> None:
 
 def open_transfer(name: str, **changes: object) -> bytes:
     return raw(name, evaluation="unidentified", **changes)
-
-
-@contextmanager
-def running_slot(settings: Settings) -> Iterator[list[Progress]]:
-    """The stage's first slot in a thread; what it says about itself."""
-    stop = threading.Event()
-    seen: list[Progress] = []
-    slot = Slot(stage=VALIDATION, name="0")
-    thread = threading.Thread(target=lambda: run_slot(settings, slot, stop=stop.is_set, observe=seen.append))
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-    assert not thread.is_alive()
 
 
 def test_the_validator_decides_and_every_decision_is_kept(settings: Settings, validator: str) -> None:
@@ -133,10 +116,13 @@ def test_the_ledger_balances_and_a_second_drain_changes_nothing(settings: Settin
     assert {topic: rows(settings, topic) for topic in Topic} == before
 
 
-def test_while_the_validator_is_down_the_stage_waits_and_loses_nothing(settings: Settings) -> None:
+def test_while_the_validator_is_down_the_stage_waits_and_loses_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PROBE_S", 0.2)
     port = free_port()
     ingest(settings, *(open_transfer(f"t-{n}") for n in range(20)))
-    with running_slot(ask(settings, f"http://127.0.0.1:{port}/validate")) as seen:
+    with slot(ask(settings, f"http://127.0.0.1:{port}/validate"), VALIDATION) as seen:
         wait_for(lambda: bool(seen) and seen[-1].state is State.PAUSED)
         assert "validator" in seen[-1].paused_because
         assert rows(settings, Topic.DEAD_LETTERS) == rows(settings, Topic.DECISIONS) == []
@@ -148,7 +134,9 @@ def test_while_the_validator_is_down_the_stage_waits_and_loses_nothing(settings:
     assert found == sorted(f"t-{n}" for n in range(20))
 
 
-def test_a_drain_without_a_validator_ends_in_one_sentence(settings: Settings) -> None:
+def test_a_drain_without_a_validator_ends_in_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fraud_platform.runtime.drain.PATIENCE_S", 1.0)
+    monkeypatch.setattr(worker, "PROBE_S", 0.2)
     ingest(settings, open_transfer("t-1"))
     with pytest.raises(ValidatorUnavailable, match="validator") as raised:
         drain(settings, VALIDATION)
