@@ -44,16 +44,25 @@ def zigzag(number: int) -> bytes:
 
 
 class Numbers(dict[int, bytes]):
-    """Each number's zigzag form after a fixed prefix; those of small numbers are kept."""
+    """Each number's zigzag form after a fixed prefix; those of small numbers are kept, and the last large one.
+
+    The last one is mostly the time of a batch.
+    """
 
     def __init__(self, prefix: bytes = b"") -> None:
         self._prefix = prefix
+        self._last = 0, b""
         super().__init__()
 
     def __missing__(self, number: int) -> bytes:
+        last, written = self._last
+        if number == last and written:
+            return written
         written = self._prefix + zigzag(number)
         if 0 <= number < _KNOWN_NUMBERS:
             self[number] = written
+        else:
+            self._last = number, written
         return written
 
 

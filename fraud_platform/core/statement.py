@@ -23,6 +23,7 @@ _Amounts = tuple[bytes, bytes, bytes]
 _NONE = type(None)
 _ZERO = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_ZONE = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 AHEAD_MS = 24 * 3600 * 1000
 """How far the time of a line may lie ahead of its record's own: no zone is further away."""
@@ -35,6 +36,9 @@ _GROUPED = re.compile(
 
 _PLAIN = re.compile(rb'"?((?:0|[1-9][0-9]{0,28})(?:\.[0-9]{1,9})?)"?')
 """An amount of JSON that nothing can be wrong with."""
+
+_NOTHING = frozenset({b'"0"', b"0", b'"0.00"', b"0.00", b'""'})
+"""One side of nearly every line."""
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -206,7 +210,7 @@ def _id(field: str, given: _Id) -> str:
 def _time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return _EPOCH + (at - _NO_ZONE) if at.tzinfo is None else at.astimezone(UTC)  # four times as fast as `replace`
     except (ValueError, OverflowError):
         raise _UnusableError("invalid-date", "`$.transactionTimestamp` is not ISO 8601") from None
 
@@ -215,6 +219,8 @@ def _amount(field: str, spelled: bytes, *, may_be_negative: bool = False) -> Dec
     """The amount, or None where the line does not say it; an empty text is 0. Zero has no sign and no exponent."""
     if not spelled or spelled == b"null":
         return None
+    if spelled in _NOTHING:
+        return _ZERO
     plain = _PLAIN.fullmatch(spelled)
     if plain:
         return Decimal(plain[1].decode()) or _ZERO

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fraud_platform.adapters.avro import AvroReader, body_encoder, topic_schema
 from fraud_platform.adapters.avro_decoder import compile_decoder
 from fraud_platform.adapters.avro_encoder import compile_encoder
-from fraud_platform.adapters.avro_source import Unsupported, zigzag
+from fraud_platform.adapters.avro_source import Numbers, Unsupported, zigzag
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.core.outcome import Rejected
 from fraud_platform.topology import Topic
@@ -84,6 +84,13 @@ def test_any_text_and_money_comes_back(text: str, maybe: str | None, money: Deci
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_numbers_are_written_as_fastavro_writes_them(number: int) -> None:
     assert zigzag(number) == by_fastavro("long", number)  # type: ignore[arg-type]
+
+
+def test_numbers_that_come_in_turn_are_not_taken_for_each_other() -> None:
+    long = Numbers(b"\x02")
+    assert [long[each] for each in (2**40, 7, 2**40, 2**41, 2**40)] == [
+        b"\x02" + zigzag(each) for each in (2**40, 7, 2**40, 2**41, 2**40)
+    ]
 
 
 @pytest.mark.parametrize("cut", range(5, len(wire(Topic.RESULT, result()))))
