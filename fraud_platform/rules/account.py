@@ -29,16 +29,19 @@ class AccountState:
 class Layout:
     """The windows of a rule set, and what is kept for them; shared by all accounts.
 
-    `plans` holds each window with its kind, its duration and how long it keeps a transaction, in microseconds,
-    and the room that it may take.
+    `sources` are windows that differ in what of a transaction they take. `plans` says of each window which source is
+    like it, its kind, its duration and how long it keeps a transaction, in microseconds, and the room that it may take.
     """
 
     def __init__(self, windows: Sequence[Window], lateness: Duration) -> None:
         self.windows = tuple(windows)
         self.lateness = lateness
+        alike = {(window.field, window.where): window for window in self.windows}
+        places = {taken: place for place, taken in enumerate(alike)}
+        self.sources = tuple(alike.values())
         self.plans = tuple(
-            (window, window.kind, int(each), int(each) + int(lateness), room(int(each), int(lateness)))
-            for window, each in ((window, window.duration) for window in self.windows)
+            (places[window.field, window.where], window.kind, each, each + int(lateness), room(each, int(lateness)))
+            for window, each in ((window, int(window.duration)) for window in self.windows)
         )
         self.ids = tuple(mark(digest(write(window))) for window in self.windows)
         self._wanted = frozenset(self.ids)

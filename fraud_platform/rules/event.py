@@ -1,6 +1,6 @@
 """What a rule sees of a transaction, whatever system it came from."""
 
-from decimal import Context, Decimal, Inexact
+from decimal import Context, Decimal
 from operator import attrgetter
 from typing import cast
 
@@ -8,7 +8,7 @@ import msgspec
 
 from fraud_platform.core import money
 
-_EXACT = Context(prec=money.PRECISION + money.SCALE, traps=[Inexact])
+_UNITS = 10**money.SCALE
 NUMBERS = ("amount", "deposit", "withdrawal", "balance")
 """Fields that hold money: major units, exact."""
 
@@ -56,7 +56,12 @@ def scaled(amount: Decimal) -> int:
     Raises:
         ArithmeticError: the amount has more than nine fraction digits.
     """
-    return int(amount.scaleb(money.SCALE, _EXACT).to_integral_exact(context=_EXACT))
+    numerator, denominator = amount.as_integer_ratio()
+    units: int
+    units, rest = divmod(numerator * _UNITS, denominator)
+    if rest:
+        raise ArithmeticError(f"more than {money.SCALE} fraction digits")
+    return units
 
 
 def unscaled(units: int) -> Decimal:

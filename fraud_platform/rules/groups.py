@@ -95,11 +95,13 @@ class WindowGroup(Group):
     def find(self, event: Event, moment: Moment, findings: Findings, *, late: bool) -> None:
         """Compute the function once, then one binary search for all rules."""
         seen = moment.answers[self._place]
-        if isinstance(seen, Unclear):
-            findings[1].extend(_all_unclear(self._rules, seen))
         if not isinstance(seen, Aggregate):
+            if seen is not None:
+                findings[1].extend(_all_unclear(self._rules, seen))
             return
         low, high = self._read(seen)
+        if not seen.is_partial and (high > self._limits[-1] if self._at_most else low < self._limits[0]):
+            return
         first, last = 0, len(self._limits)
         if self._at_most:
             first = bisect_left(self._limits, high)

@@ -81,7 +81,9 @@ class Track(msgspec.Struct, array_like=True, gc=False):
         begin = 0 if times[0] > start else bisect_right(times, start)
         count = end - begin if joins is None else sum(joins.counts[begin:end])
         if kind is _COUNT:
-            gap = self._gap(at, begin, end, after, duration)
+            gap = at - times[end - 1] if end > begin else None
+            if after is not None:
+                gap = self._gap(at, gap, end, after, duration)
             return Aggregate(count, count, own, _NO_MARKS, gap, is_partial)
         values = self.values[begin:end]
         if kind is _DISTINCT:
@@ -93,10 +95,9 @@ class Track(msgspec.Struct, array_like=True, gc=False):
         """Drop what is not kept any more."""
         self._drop(bisect_right(self.times, oldest))
 
-    def _gap(self, at: int, begin: int, end: int, after: int | None, duration: int) -> int | None:
-        gap = at - self.times[end - 1] if end > begin else duration
-        if after is not None:
-            gap = min(gap, self.times[end] - at, abs(after - at))
+    def _gap(self, at: int, before: int | None, end: int, after: int, duration: int) -> int | None:
+        """To the nearest on either side; a cell may have begun before `at` and gone on after it."""
+        gap = min(duration if before is None else before, self.times[end] - at, abs(after - at))
         return gap if gap < duration else None
 
     def _miss(self, at: int) -> None:

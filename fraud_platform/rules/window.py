@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 
@@ -102,7 +103,7 @@ class Window(_Hashed):
             return 0
         if self.field in TEXTS:
             word = text(event, self.field)
-            return None if word is None else mark(word)
+            return None if word is None else _known_mark(word)
         amount = number(event, self.field)
         return None if amount is None else scaled(amount)
 
@@ -110,6 +111,10 @@ class Window(_Hashed):
 def mark(word: str) -> int:
     """64 bits that stand for a text, so that no history holds names or accounts."""
     return int.from_bytes(blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
+
+
+_known_mark = lru_cache(maxsize=4096)(mark)
+"""Sectors and banks come again and again; a transaction's id does not."""
 
 
 class Aggregate(msgspec.Struct, frozen=True, gc=False):

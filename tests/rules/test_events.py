@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from fraud_platform.core.questions import Facts, facts_of
 from fraud_platform.core.transaction import Transaction, parse_transaction, to_avro
-from fraud_platform.rules.event import Event
+from fraud_platform.rules.event import Event, scaled, unscaled
 from fraud_platform.rules.events import event_of_question
 from fraud_platform.validation.stage import question_about
 from tests.builders import party, raw
@@ -97,3 +98,14 @@ def test_an_entry_that_expires_needs_the_date() -> None:
     assert [each and (each.action, len(each.not_evaluable)) for each in found] == [
         ("REVIEW", 0), ("ALLOW", 0), ("ALLOW", 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("amount", ["0", "1E+3", "0.000000001", "-12.50", "9" * 29 + "." + "9" * 9])
+def test_money_in_its_smallest_units_is_exact(amount: str) -> None:
+    assert scaled(Decimal(amount)) == Fraction(amount) * 10**9
+    assert unscaled(scaled(Decimal(amount))) == Decimal(amount)
+
+
+def test_a_tenth_fraction_digit_is_refused() -> None:
+    with pytest.raises(ArithmeticError, match="more than 9 fraction digits"):
+        scaled(Decimal("0.0000000001"))
