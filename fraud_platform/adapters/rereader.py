@@ -11,13 +11,14 @@ from fraud_platform.topology import Topic
 
 
 class KafkaRereader(Rereader):
-    """See `Rereader`. Each slice asks Kafka anew, so that nothing is held between two of them."""
+    """See `Rereader`. Between two slices the client reads ahead; a slice is longer only while Kafka is silent."""
 
     def __init__(self, settings: Settings, topic: Topic) -> None:
         self.positions: dict[int, int] = {}
         self._settings = settings
         self._topic = topic
         self._reader: TopicReader | None = None
+        self._range: tuple[Iterator[Stored], Mapping[int, int]] | None = None
 
     def begin(self, at_ms: Mapping[int, int]) -> Mapping[int, Begin]:
         """See `Rereader.begin`."""
@@ -30,27 +31,29 @@ class KafkaRereader(Rereader):
 
     def read(self, upto: Mapping[int, int], within_s: float) -> Iterator[Record]:
         """See `Rereader.read`."""
-        if self._reader is None:
-            raise RuntimeError("nothing was begun")
         until, positions = time.monotonic() + within_s, self.positions
-        is_over = False
-
-        def stop() -> bool:
-            nonlocal is_over
-            is_over = time.monotonic() > until
-            return is_over
-
-        for stored in self._reader.read({n: positions[n] for n in upto}, upto, stop=stop):
-            positions[stored.partition] = stored.offset + 1
-            yield _record(stored)
-        if not is_over:  # behind the last record of a range there may be transaction markers only
-            positions.update({number: max(positions[number], end) for number, end in upto.items()})
+        while any(positions[number] < end for number, end in upto.items()):
+            records, ends = self._range or self._open(dict(upto))
+            self._range = None  # what breaks off is begun anew
+            for stored in records:
+                positions[stored.partition] = stored.offset + 1
+                yield _record(stored)
+                if time.monotonic() > until:
+                    self._range = records, ends
+                    return
+            # Behind the last record of a range there may be transaction markers only.
+            positions.update({number: max(positions[number], end) for number, end in ends.items()})
 
     def close(self) -> None:
         """See `Rereader.close`."""
-        reader, self._reader = self._reader, None
+        reader, self._reader, self._range = self._reader, None, None
         if reader is not None:
             reader.close()
+
+    def _open(self, ends: Mapping[int, int]) -> tuple[Iterator[Stored], Mapping[int, int]]:
+        if self._reader is None:
+            raise RuntimeError("nothing was begun")
+        return self._reader.read({number: self.positions[number] for number in ends}, ends), ends
 
 
 def _record(stored: Stored) -> Record:

@@ -63,7 +63,7 @@ class Past:
         self.layout = layout
         self._floor = None if begins_ms is None else begins_ms * 1000 + UNSURE_US
         self._is_here = is_here
-        self._most = live // max(1, len(layout.windows))
+        self._most = live // (1 + len(layout.windows))
         self._live: dict[bytes, AccountState] = {}
         self._packed: dict[bytes, bytes] = {}
 

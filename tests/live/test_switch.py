@@ -77,7 +77,7 @@ def test_a_slot_that_runs_follows_publications_and_rollbacks_and_refuses_the_bad
 
 
 def test_a_new_window_rule_counts_lines_that_are_older_than_itself(settings: Settings) -> None:
-    """Two lines, then the rule, then a third: it is hit, whole, and so by one slot's successor."""
+    """Two lines, then the rule, then a third: it is hit, and nothing is missing."""
     before = len(values(settings, Topic.DECISIONS))
     third = rule_set(rule("WINDOW_AGGREGATE", f"function: COUNT, window: 24h, at_least: {before + 3}", id="third"))
     lines = Lines(settings, "w")

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 
@@ -17,7 +18,8 @@ from tests.bench.monitoring import engine_of
 
 def main() -> None:
     count, engine = int(sys.argv[1]), engine_of(Path(sys.argv[2]))
-    module.Engine = lambda _: engine  # what the stage would get from the active rule set
+    # What the stage would follow.
+    module.RuleSets = lambda _: SimpleNamespace(engine=lambda: engine, close=lambda: None)
     log, handler = launch._assemble(load(), launch.Slot(stage=MONITORING, name="0"), lambda: False)
     before = psutil.Process().memory_info().rss
     marks: dict[str, tuple[float, float]] = {}
