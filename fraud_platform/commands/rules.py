@@ -1,5 +1,6 @@
 """`fraud-platform rules ...`: rule sets checked, compared, published and taken back."""
 
+import math
 from pathlib import Path
 
 from rich.console import Console
@@ -21,10 +22,14 @@ from fraud_platform.live.change import publish as make_active
 from fraud_platform.live.change import rollback as make_active_again
 from fraud_platform.live.judges import Switch, wait_for_judges
 from fraud_platform.rules import files
-from fraud_platform.rules.difference import difference
+from fraud_platform.rules.account import Layout
+from fraud_platform.rules.difference import difference, new_windows
 from fraud_platform.rules.history import History
+from fraud_platform.rules.past import begins_ms
 from fraud_platform.rules.publication import Publication
 from fraud_platform.settings import Settings
+
+_DAY_S = 86_400
 
 
 def check(path: str, console: Console) -> int:
@@ -74,14 +79,15 @@ def publish(settings: Settings, path: str, console: Console, *, note: str, expec
     if active is not None and not isinstance(before := active.rule_set(), Rejected):
         for line in difference_lines(difference(before, found)):
             console.print(line)
-    _say(settings, made, console)
+    _say(settings, made, active, console)
     return 0
 
 
 def rollback(settings: Settings, version: str | None, console: Console, *, note: str) -> int:
     """Make an earlier version active again, the one before when none is named; errors as `publish`."""
+    active = read_history(settings).active
     made = make_active_again(settings, version, by=user(), note=note)
-    _say(settings, made, console)
+    _say(settings, made, active, console)
     return 0
 
 
@@ -125,18 +131,37 @@ def _headline(chosen: Publication, found: History) -> str:
     return f"{chosen.version}, {state}; {chosen.kind} by {chosen.by} at {chosen.at:%Y-%m-%d %H:%M:%S} UTC{why}"
 
 
-def _say(settings: Settings, made: Publication, console: Console) -> None:
+def _say(settings: Settings, made: Publication, before: Publication | None, console: Console) -> None:
     console.print(
         Text(
             f"{made.version} is active (number {made.number}). What runs switches at its next batch, within"
             f" {SWITCH_S} s, and each decision names the version that made it."
         )
     )
+    if told := filled(made, before):
+        console.print(Text(told))
     with console.status("Asking who judges ..."):
         switch = wait_for_judges(settings, made.version)
     console.print(Text(_switched(switch)))
     if made.replaces:
         console.print(Text(f"Back to {made.replaces}: fraud-platform rules rollback"))
+
+
+def filled(made: Publication, before: Publication | None) -> str:
+    """What monitoring reads before it switches; empty when that is nothing."""
+    now, then = made.rule_set(), before.rule_set() if before else None
+    if isinstance(now, Rejected) or then is None or isinstance(then, Rejected):
+        return ""
+    windows = new_windows(then, now)
+    begins = begins_ms(Layout(tuple(windows), now.lateness), made.at)
+    if not begins:
+        return ""
+    days = math.ceil((made.at.timestamp() - begins / 1000) / _DAY_S)
+    count = f"{len(windows)} windows" if len(windows) > 1 else "1 window"
+    return (
+        f"Monitoring first fills {count} from the last {days} days of lines and judges by the rules before meanwhile;"
+        " `fraud-platform status` tells how far it is."
+    )
 
 
 def _switched(switch: Switch) -> str:

@@ -41,7 +41,7 @@ class StageRow:
     """One stage; None = not known now. `rate` is in records/s over the last minute, `lag` in offsets.
 
     `lost` names the input partitions whose committed offset is no longer in the topic: there the stage waits.
-    `judges_by` is the rule-set version of each slot that judges.
+    `judges_by` is the rule-set version of each slot that judges, `makes_ready` the one whose windows it fills.
     """
 
     name: str
@@ -54,6 +54,7 @@ class StageRow:
     rate: float | None = None
     last_ledger: datetime | None = None
     judges_by: Mapping[str, str] = field(default_factory=dict)
+    makes_ready: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +212,7 @@ def _stage_row(
         rate=None if progress is None else progress.rate,
         last_ledger=None if progress is None else progress.last_entry,
         judges_by={} if keeper is None else keeper.judges_by,
+        makes_ready={} if keeper is None else keeper.makes_ready,
     )
 
 

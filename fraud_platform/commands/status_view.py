@@ -33,9 +33,12 @@ def show(report: Report, console: Console) -> None:
     console.print(_stages(report.stages))
     console.print(f"\nDead letters: {_letters(report.dead_letters)}", highlight=False)
     console.print(f"Rules: {report.rules or UNKNOWN}", markup=False, highlight=False, soft_wrap=True)
-    for slot, version in (each for stage in report.stages for each in stage.judges_by.items()):
+    for slot, version, coming in (
+        (slot, by, stage.makes_ready.get(slot)) for stage in report.stages for slot, by in stage.judges_by.items()
+    ):
         if report.rules is not None and version != report.rules.version:
-            console.print(f"{slot} still judges by {version}", markup=False, highlight=False)
+            why = f" while windows are filled for {coming}" if coming else ""
+            console.print(f"{slot} still judges by {version}{why}", markup=False, highlight=False, soft_wrap=True)
     for stage in report.stages:
         if stage.keeper_on is False and stage.why_off:
             console.print(f"{stage.name} is switched off: {stage.why_off}", markup=False, highlight=False)

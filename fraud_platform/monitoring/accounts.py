@@ -81,6 +81,11 @@ class Accounts(State):
         self._idle_ms = engine.layout.longest // 1000 + RETENTION_MS
 
     @property
+    def coming(self) -> str:
+        """The version whose windows are being filled, and how far; empty when none is."""
+        return self._warming.coming
+
+    @property
     def is_behind(self) -> bool:
         """See `State.is_behind`."""
         return any(shelf.warmth.is_behind for shelf in self._shelves.values())
@@ -137,7 +142,7 @@ class Accounts(State):
         if not self._changelog.is_whole:
             raise Restoring(f"What is remembered of accounts is being read back: {self._count:,} records so far.")
         if not self._warming.advance(self._engine, self._restoring):
-            raise Restoring(self._warming.progress(self._engine, self._restoring))
+            raise Restoring(self._warming.progress)
         self._warming.hand_over(self._engine, self._restoring)
         self._shelves |= self._restoring
         self._restoring = {}

@@ -92,6 +92,11 @@ class Monitoring:
         """Of the rule set that judges the next line."""
         return self._accounts.engine().rule_set.version
 
+    @property
+    def coming(self) -> str:
+        """Of the rule set whose windows are being filled, and how far; empty when none is."""
+        return self._accounts.coming
+
     def __call__(self, records: Sequence[Record]) -> list[Outcome]:
         """One outcome per record; raises ConfigurationError when an account's record is of no use."""
         self._engine = self._accounts.engine()
@@ -133,5 +138,5 @@ def build(context: Context, log: Log, scribe: Scribe) -> Handler:
     decide = Monitoring(accounts, outputs)
     return Transformer(
         log, scribe, decide, clock=time.monotonic, close=rules.close, streams=True, state=accounts,
-        rules=lambda: decide.version,
+        rules=lambda: decide.version, coming=lambda: decide.coming,
     )  # fmt: skip

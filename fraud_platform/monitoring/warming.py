@@ -19,6 +19,7 @@ SLICE_S = 0.5
 FEW, FEW_S = 20_000, 2.0
 """So few offsets are read at once: a busy partition would be ahead again after the next transaction."""
 TOLD_PERCENT = 10
+_TWENTIETH = 5
 _NOTHING_MS = 2**52
 """Begins after every line: what is missing of an account ends at its newest one."""
 
@@ -33,7 +34,7 @@ class Warming:
         self._rereader = rereader
         self._place = place
         self._filling: _Filling | None = None
-        self._told = 0
+        self._told = self._percent = 0
 
     def needs(self, engine: Engine, shelves: Mapping[int, Shelf]) -> dict[int, Fill]:
         """What is still to be read before the engine may judge, per partition."""
@@ -47,18 +48,26 @@ class Warming:
             return True
         if self._filling is None or not self._filling.is_for(engine, fills):
             self._filling = _Filling(self._rereader, engine, fills, self._place)
-            self._told = -TOLD_PERCENT
+            self._told, self._percent = -TOLD_PERCENT, 0
         done = self._filling.read(fills)
-        percent = self._filling.percent(fills)
-        if percent >= self._told + TOLD_PERCENT:
-            self._told = percent
-            logger.info("%s", self.progress(engine, shelves))
+        self._percent = self._filling.percent(fills)
+        if self._percent >= self._told + TOLD_PERCENT:
+            self._told = self._percent
+            logger.info("%s", self.progress)
         return done
 
-    def progress(self, engine: Engine, shelves: Mapping[int, Shelf]) -> str:
+    @property
+    def coming(self) -> str:
+        """The version that is made ready, and how far in twentieths; empty when none is."""
+        if self._filling is None:
+            return ""
+        return f"{self._filling.version} ({self._percent // _TWENTIETH * _TWENTIETH} %)"
+
+    @property
+    def progress(self) -> str:
         """How far it is, as a sentence."""
-        percent = 0 if self._filling is None else self._filling.percent(self.needs(engine, shelves))
-        return f"Windows of rule set {engine.rule_set.version} are being filled from past lines: {percent} %."
+        version = "" if self._filling is None else self._filling.version
+        return f"Windows of rule set {version} are being filled from past lines: {self._percent} %."
 
     def hand_over(self, engine: Engine, shelves: Mapping[int, Shelf]) -> None:
         """Let the shelves go on with the engine, once `advance` says that it may judge."""
@@ -88,6 +97,11 @@ class _Filling:
         self._place = place
         self._begins = rereader.begin({number: fill.begins_ms for number, fill in fills.items()})
         self._pasts: dict[int, Past] = {}
+
+    @property
+    def version(self) -> str:
+        """Of the rule set."""
+        return self._engine.rule_set.version
 
     def is_for(self, engine: Engine, fills: Mapping[int, Fill]) -> bool:
         """Whether it fills these windows from these lines, wherever they end by now."""

@@ -44,6 +44,11 @@ class StageState:
         """The version of the rule set by each slot that works and judges."""
         return {run.slot: run.rules for run in self.runs if run.rules and _works(run)}
 
+    @property
+    def makes_ready(self) -> dict[str, str]:
+        """The version that each such slot makes ready to judge, and how far that is."""
+        return {run.slot: run.rules_coming for run in self.runs if run.rules_coming and _works(run)}
+
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[DagsterInstance]:

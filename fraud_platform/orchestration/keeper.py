@@ -39,6 +39,7 @@ class SlotRun:
     code: str = ""
     leaves_at: float = 0.0
     rules: str = ""
+    rules_coming: str = ""
     ended_by: str = ""
     reason: str = ""
 

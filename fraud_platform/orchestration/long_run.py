@@ -73,7 +73,7 @@ def run_stage(run: LongRun, stage: Stage, outputs: Sequence[Output]) -> None:
         def observe(progress: Progress) -> None:
             if progress.state is State.RUNNING:
                 run.watch.working(seen_elsewhere=True)
-                run.watch.judging_by(progress.rules)
+                run.watch.judging_by(progress.rules, progress.coming)
             report(progress)
 
         slot = Slot(stage=stage, name=name, run_id=run.context.run_id)

@@ -63,6 +63,7 @@ def slot_run(record: RunRecord) -> SlotRun:
         code=run.tags.get(tags.CODE, ""),
         leaves_at=_number(run.tags.get(tags.LEAVES_AT)),
         rules=run.tags.get(tags.RULES, ""),
+        rules_coming=run.tags.get(tags.RULES_COMING, ""),
         ended_by=run.tags.get(tags.ENDED_BY, ""),
         reason=run.tags.get(tags.REASON, ""),
     )

@@ -19,6 +19,8 @@ LEAVES_AT = f"{_HIDDEN}leaves-at"
 """Unix time when the run will hand its slot over."""
 RULES = "fraud/rules"
 """The version of the rule set by which the slot judges."""
+RULES_COMING = f"{_HIDDEN}rules-coming"
+"""The version that it makes ready, and how far that is."""
 ENDED_BY = "fraud/ended-by"
 REASON = "fraud/reason"
 

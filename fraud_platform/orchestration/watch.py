@@ -101,10 +101,11 @@ class RunWatch:
         self._facts = self._facts | {tags.LEAVES_AT: f"{moment:.0f}"}
         self._wake.set()
 
-    def judging_by(self, version: str) -> None:
-        """The slot judges by this rule set now; empty where nothing is judged."""
-        if version and self._facts.get(tags.RULES) != version:
-            self._facts = self._facts | {tags.RULES: version}
+    def judging_by(self, version: str, coming: str = "") -> None:
+        """The slot judges by this rule set now, and makes that one ready; empty where nothing is judged, or none is."""
+        told = {tags.RULES: version, tags.RULES_COMING: coming}
+        if version and told.items() - self._facts.items():
+            self._facts = self._facts | told
             self._wake.set()
 
     def _watch(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from fraud_platform.rules.rule_set import RuleSet
+from fraud_platform.rules.window import Window
 
 Plain = Mapping[str, Any]
 
@@ -103,3 +104,12 @@ def _entries(listed: Plain) -> dict[tuple[str, str], str | None]:
             plain = isinstance(entry, str)
             found[kind, entry if plain else entry["value"]] = None if plain else entry.get("expires")
     return found
+
+
+def new_windows(before: RuleSet, after: RuleSet) -> frozenset[Window]:
+    """What the enabled rules look back on, and those before did not."""
+    return _windows(after) - _windows(before)
+
+
+def _windows(rule_set: RuleSet) -> frozenset[Window]:
+    return frozenset(window for rule in rule_set.enabled for window in rule.test.windows())

@@ -53,6 +53,11 @@ class Handler(ABC):
         """The version of the rule set that judges the next record; empty where nothing is judged."""
         return ""
 
+    @property
+    def coming(self) -> str:
+        """The version that will judge once it is made ready, and how far that is; empty when none waits."""
+        return ""
+
     def ready(self) -> bool:
         """Whether the outside answers again; asked every few seconds while the stage is paused."""
         return True
@@ -107,10 +112,11 @@ class Transformer(Handler):
         streams: bool = False,
         state: State | None = None,
         rules: Callable[[], str] = lambda: "",
+        coming: Callable[[], str] = lambda: "",
     ) -> None:
         """`streams`: `decide` asks nobody, so outputs may be on their way while later records are decided about.
 
-        `state`: what `decide` remembers; its changes are part of the transaction. `rules`: see `Handler.rules`.
+        `state`: what `decide` remembers; its changes are part of the transaction. `rules`, `coming`: see `Handler`.
         """
         super().__init__(log, scribe)
         self._decide = decide
@@ -119,7 +125,7 @@ class Transformer(Handler):
         self._close = close
         self._streams = streams
         self._state = state or Stateless()
-        self._rules = rules
+        self._rules, self._coming = rules, coming
         self._moved: dict[Partition, int] = {}
         self._committed_at = clock()
 
@@ -127,6 +133,11 @@ class Transformer(Handler):
     def rules(self) -> str:
         """See `Handler.rules`."""
         return self._rules()
+
+    @property
+    def coming(self) -> str:
+        """See `Handler.coming`."""
+        return self._coming()
 
     def reset(self) -> None:
         """See `Handler.reset`; raises as `State.own`."""

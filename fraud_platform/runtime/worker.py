@@ -35,7 +35,8 @@ class State(StrEnum):
 class Progress(msgspec.Struct, frozen=True):
     """A worker's own account of itself: records per outcome since its start, offsets, and why it pauses.
 
-    `rules` is the version of the rule set that judges its next record, empty where nothing is judged.
+    `rules` is the version of the rule set that judges its next record, empty where nothing is judged; `coming` the one
+    that is being made ready, and how far that is.
     """
 
     state: State
@@ -43,6 +44,7 @@ class Progress(msgspec.Struct, frozen=True):
     committed: Mapping[Partition, Committed]
     paused_because: str = ""
     rules: str = ""
+    coming: str = ""
 
     @property
     def records(self) -> int:
@@ -182,8 +184,9 @@ class Worker:
         return State.RUNNING if self._log.committed else State.STARTING
 
     def _progress(self, state: State) -> Progress:
-        reason = str(self._pause.error) if self._pause is not None else ""
-        return Progress(state, Counter(self._handler.totals), dict(self._log.committed), reason, self._handler.rules)
+        reason, handler = str(self._pause.error) if self._pause is not None else "", self._handler
+        committed = dict(self._log.committed)
+        return Progress(state, Counter(handler.totals), committed, reason, handler.rules, handler.coming)
 
 
 def _probe_s(error: FraudPlatformError) -> float:

@@ -16,7 +16,8 @@ from fraud_platform.rules import files
 from fraud_platform.settings import Settings
 from tests.commands.conftest import Run
 from tests.live.conftest import settings, with_empty_topic
-from tests.rules.publishing import limit
+from tests.rules.building import rule, rule_set
+from tests.rules.publishing import limit, published
 
 __all__ = ["settings", "with_empty_topic"]
 BAD = """\
@@ -79,6 +80,17 @@ def test_without_a_platform_publishing_says_what_to_do(run: Run, tmp_path: Path)
     done = run("rules", "publish", written(tmp_path, 1))
     assert done.exit_code == 1
     assert "run `make up` first" in done.stderr
+
+
+def test_a_publication_with_new_windows_says_from_how_many_days_of_lines_they_are_filled() -> None:
+    week = rule("WINDOW_AGGREGATE", "function: COUNT, window: 7d, at_least: 3", id="week")
+    day = rule("SMALL_INTERVAL", "within: 1d", id="day")
+    one, two = published(rule_set(day)), published(rule_set(day, week))
+    assert commands.filled(two, one).startswith("Monitoring first fills 1 window from the last 10 days of lines and")
+    assert commands.filled(two, published(limit(1))).startswith(
+        "Monitoring first fills 2 windows from the last 10 days"
+    )
+    assert commands.filled(one, two) == commands.filled(two, None) == ""
 
 
 @pytest.fixture

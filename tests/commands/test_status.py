@@ -111,11 +111,14 @@ def test_services_of_the_user_s_own_are_shown_without_their_passwords(data_dir: 
 
 def test_a_slot_that_still_judges_by_other_rules_is_named(data_dir: Path):
     rules = ActiveRules(version="new", number=2, how="published", since=datetime.now(UTC), by="ada")
-    slots = {"monitoring.0": "new", "monitoring.1": "old"}
-    stage = status.StageRow(name="monitoring", slots_wanted=2, judges_by=slots)
+    slots = {"monitoring.0": "new", "monitoring.1": "old", "monitoring.2": "old"}
+    filling = {"monitoring.2": "new (35 %)"}
+    stage = status.StageRow(name="monitoring", slots_wanted=2, judges_by=slots, makes_ready=filling)
     out = io.StringIO()
     show(status.Report(services=[], stages=[stage], dead_letters=None, rules=rules), Console(file=out, width=120))
-    assert [line for line in out.getvalue().splitlines() if "judges by" in line] == ["monitoring.1 still judges by old"]
+    assert [line for line in out.getvalue().splitlines() if "judges by" in line] == [
+        "monitoring.1 still judges by old", "monitoring.2 still judges by old while windows are filled for new (35 %)",
+    ]  # fmt: skip
 
 
 # On real services -----------------------------------------------------------------------------------

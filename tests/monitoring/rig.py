@@ -98,7 +98,10 @@ class Slot:
         self.seen: list[Progress] = []
         decide = Monitoring(self.accounts, Outputs(naming, lambda _: encode), now=lambda: _START)
         scribe = Scribe(Identity(MONITORING, slot, "run-1", "1.0"), naming, encode)
-        self.handler = Transformer(self.log, scribe, decide, clock=self.clock, streams=True, state=self.accounts)
+        self.handler = Transformer(
+            self.log, scribe, decide, clock=self.clock, streams=True, state=self.accounts,
+            rules=lambda: decide.version, coming=lambda: decide.coming,
+        )  # fmt: skip
         self.worker = Worker(
             self.log, self.handler, stop=lambda: False, patience_s=patience_s, eager=True, observe=self.seen.append,
             clock=self.clock,

@@ -121,7 +121,9 @@ def test_while_windows_are_filled_the_rules_before_go_on_and_the_log_says_how_fa
     put(where, "b", 2, account=rig.account_on(0))
     slot.step()
     assert list(decided_by(where, OLD))[-1] == "b"
+    assert (slot.seen[-1].rules, slot.seen[-1].coming) == (OLD.rule_set.version, f"{NEW.rule_set.version} (35 %)")
     slot.step(4)
+    assert (slot.seen[-1].rules, slot.seen[-1].coming) == (NEW.rule_set.version, "")
     put(where, "c", 3, account=rig.account_on(0))
     slot.step()
     assert rig.hits(where)["c"] == ["third", "total"]

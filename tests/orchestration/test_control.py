@@ -28,7 +28,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with DagsterInstance.from_config(sys.argv[1]) as instance, stop_on_signals() as stop:
     with RunWatch(instance, sys.argv[2], stop, check_s=0.2) as watch:
         watch.working(seen_elsewhere=True)
-        watch.judging_by("7b6c4fd75b261df2")
+        watch.judging_by("7b6c4fd75b261df2", "5f8f14ea6a2fb595 (35 %)")
         stop.wait(60)
     run = instance.get_run_by_id(sys.argv[2])
     if run.status.value == "CANCELING" and "obey" in sys.argv:
@@ -172,3 +172,4 @@ def test_waiting_counts_a_working_op_which_tells_by_which_rules_it_judges(
 ) -> None:
     assert control.is_working(state_of(settings, "lake"), settings)
     assert becomes(lambda: control.stage_state(settings, LAKE).judges_by == {"lake.0": "7b6c4fd75b261df2"})
+    assert control.stage_state(settings, LAKE).makes_ready == {"lake.0": "5f8f14ea6a2fb595 (35 %)"}
