@@ -269,6 +269,33 @@ def explain(
     raise typer.Exit(tell(_settings(), transaction_id, _console(), whole=whole, as_json=json))
 
 
+@app.command()
+def replay(
+    *,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="ISO 8601; by the time of the records in Kafka.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--last", metavar="DURATION", help="Instead: 1h, 7d, ...")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Default: now.")] = None,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--rules", metavar="VERSION|FILE", help="Default: each decision's own, which proves that it repeats."
+        ),
+    ] = None,
+    warm: Annotated[
+        str | None,
+        typer.Option("--warm", metavar="DURATION|all", help="History to begin with; default: as the windows need."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Judge the raw log again: prove the stored decisions, or tell what other rules would change."""
+    from fraud_platform.commands.replay import run
+
+    code = run(_settings(), _console(), start=start, last=last, end=end, rules=rules, warm=warm, as_json=json)
+    raise typer.Exit(code)
+
+
 # ----------------------------------------------------------------------------------------------------
 
 

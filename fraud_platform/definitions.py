@@ -19,6 +19,7 @@ from fraud_platform.monitoring import definitions as monitoring
 from fraud_platform.orchestration import accounting
 from fraud_platform.projection import definitions as projection
 from fraud_platform.quality import definitions as quality
+from fraud_platform.replay import definitions as replay
 from fraud_platform.validation import definitions as validation
 
 defs = dg.Definitions.merge(
@@ -32,6 +33,7 @@ defs = dg.Definitions.merge(
     curated.defs,
     documents.defs,
     live.defs,
+    replay.defs,
     accounting.defs,
     quality.defs,
     alerts.defs,

@@ -115,6 +115,18 @@ class TopicReader:
         Raises:
             BrokerUnavailable: the broker is silent for the reader's timeout before the end is reached.
         """
+        for messages in self.messages(starts, ends, stop=stop):
+            yield from map(_stored, messages)
+
+    def messages(
+        self,
+        starts: Mapping[int, int],
+        ends: Mapping[int, int] | None = None,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        most: int = _BATCH,
+    ) -> Iterator[list[Message]]:
+        """As `read`, in lists as they come, of the client's own messages; for adapters."""
         still = {p for p, start in starts.items() if ends is None or start < ends[p]}
         if not still:
             return
@@ -124,13 +136,17 @@ class TopicReader:
             # Asked for many at once, the client waits for all of them until the time is over.
             messages = self._consumer.consume(1, _POLL_S)
             if messages:
-                messages += self._consumer.consume(_BATCH, _GATHER_S)
+                messages += self._consumer.consume(most, _GATHER_S)
                 silent_since = time.monotonic()
             elif ends is not None and time.monotonic() - silent_since > self._timeout_s:
                 raise BrokerUnavailable(f"Kafka went silent while {self._name} was read; is it running?")
-            yield from self._sorted_out(messages, ends, still)
+            found, handed_over = list(self._sorted_out(messages, ends, still)), time.monotonic()
+            yield found
+            silent_since += time.monotonic() - handed_over  # nobody asked the broker meanwhile
 
-    def _sorted_out(self, messages: list[Message], ends: Mapping[int, int] | None, still: set[int]) -> Iterator[Stored]:
+    def _sorted_out(
+        self, messages: list[Message], ends: Mapping[int, int] | None, still: set[int]
+    ) -> Iterator[Message]:
         for message in messages:
             error, partition = message.error(), message.partition()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
@@ -138,7 +154,7 @@ class TopicReader:
                 continue
             end = None if ends is None else ends[partition]
             if error is None and (end is None or message.offset() < end):
-                yield _stored(message)
+                yield message
             # Past the last record of a range there may be transaction markers only; then the end-of-partition
             # event is what says that the end was reached.
             if end is not None and message.offset() + (error is None) >= end:

@@ -33,7 +33,7 @@ class Warming:
         """`place` tells on which partition an account belongs."""
         self._rereader = rereader
         self._place = place
-        self._filling: _Filling | None = None
+        self._filling: Filling | None = None
         self._told = self._percent = 0
 
     def needs(self, engine: Engine, shelves: Mapping[int, Shelf]) -> dict[int, Fill]:
@@ -47,7 +47,7 @@ class Warming:
         if not fills:
             return True
         if self._filling is None or not self._filling.is_for(engine, fills):
-            self._filling = _Filling(self._rereader, engine, fills, self._place)
+            self._filling = Filling(self._rereader, engine, fills, self._place)
             self._told, self._percent = -TOLD_PERCENT, 0
         done = self._filling.read(fills)
         self._percent = self._filling.percent(fills)
@@ -86,7 +86,7 @@ class Warming:
             self._rereader.close()
 
 
-class _Filling:
+class Filling:
     """The windows of some partitions while past lines are read into them."""
 
     def __init__(self, rereader: Rereader, engine: Engine, fills: Mapping[int, Fill], place: Place) -> None:

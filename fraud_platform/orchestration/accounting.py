@@ -17,7 +17,7 @@ _accounts = drained_assets(
 catch_up = dg.define_asset_job(
     "catch_up",
     # Curated assets go by the hour, and checks have schedules of their own.
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.groups("banks", "curated")).without_checks(),
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.groups("banks", "curated", "replay")).without_checks(),
     description="Drains every stage in flow order; waits for live slots to pass the end if there are any.",
     tags={tags.BATCH: "catch-up"},
 )

@@ -48,6 +48,11 @@ class Ids(msgspec.Struct, array_like=True, gc=False):
             self.forgotten = gone if self.forgotten is None else max(self.forgotten, gone)
         return False
 
+    def knows(self, transaction_id: str, at: int) -> bool:
+        """Whether `is_repeat` would say so; remembers nothing."""
+        before = self.times.get(mark(transaction_id))
+        return before is not None and abs(at - before) < REPEAT
+
     def may_repeat(self, at: int) -> bool:
         """Whether an id of that event time may have been accepted and forgotten."""
         return self.forgotten is not None and at - self.forgotten < REPEAT

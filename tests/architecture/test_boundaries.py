@@ -17,6 +17,9 @@ IMPURE = CLIENTS | {"dagster", "logging", "os", "time", "random", "socket", "sub
 SPELLED_ELSEWHERE = {"users", "decisions", "ledger", "labels"}
 """Topics whose names are everyday words: a collection or a field may be called the same."""
 
+REPLAY = ("book", "cases", "compare", "memory", "report", "session", "tally")
+"""The replay's modules that know no topic: what reads and shows them is beside them."""
+
 NAMESAKES = {"core/partitioning.py": {"fraudulent-transactions"}}
 """The lake's root folder, which happens to be called like a topic."""
 
@@ -55,6 +58,13 @@ def test_the_rule_engine_is_pure(path: Path) -> None:
     own = {module.split(".")[1] for module in imports(path) if module.startswith("fraud_platform.")}
     assert own <= {"core", "rules", "errors"}
     assert "pathlib" not in roots or path.name == "files.py"
+
+
+@pytest.mark.parametrize("path", [PACKAGE / "replay" / f"{each}.py" for each in REPLAY], ids=name)
+def test_what_a_replay_says_follows_from_records_and_decisions_alone(path: Path) -> None:
+    assert not {module.split(".")[0] for module in imports(path)} & IMPURE
+    own = {module.split(".")[1] for module in imports(path) if module.startswith("fraud_platform.")}
+    assert own <= {"core", "rules", "replay", "errors", "topology"}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path not in under("adapters", "local")], ids=name)

@@ -13,7 +13,7 @@ from tests.commands.conftest import Run
 
 COMMANDS = (
     "up", "down", "status", "logs", "doctor", "env", "start", "stop", "restart", "topic", "send", "query", "compact",
-    "books", "alerts", "rules", "explain",
+    "books", "alerts", "rules", "explain", "replay",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from fraud_platform.orchestration import tags
 from fraud_platform.settings import CHECKOUT
 from fraud_platform.topology import STAGES, Topic
 
-ASSETS = {
+ASSETS: dict[str, list[str]] = {
     "kafka/bank-transactions": [],
     "kafka/transaction.input": [],
     "kafka/labels": [],
@@ -28,6 +28,13 @@ ASSETS = {
     "kafka/dead-letters": [],
     "kafka/rule-sets": [],
     "rules/active": ["kafka/rule-sets"],
+    "rules/replayed": [
+        "kafka/decisions",
+        "kafka/labels",
+        "kafka/transaction.input",
+        "kafka/unidentified-transactions",
+        "rules/active",
+    ],
     "s3/fraudulent-transactions-result": ["kafka/fraudulent-transactions-result"],
     "s3/users": ["kafka/users"],
     "s3/transaction.fraud.result": ["kafka/transaction.fraud.result"],
@@ -89,7 +96,7 @@ def test_everything_but_the_inputs_from_outside_can_be_materialized() -> None:
 def test_jobs() -> None:
     names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
     others = {"catch_up", "crawl", "compact", "check_data_quality", "books", "clean_history"}
-    others |= {"publish_rules", "rollback_rules"}
+    others |= {"publish_rules", "rollback_rules", "replay_hours"}
     assert names == {*STAGES, *others}
     assert defs.resolve_job_def("catch_up").partitions_def is None
 
@@ -143,13 +150,13 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     assert spec.owners == ["team:fraud"]
     assert spec.kinds
     assert bool(spec.code_version) is (key not in EXTERNAL)
-    assert spec.group_name in {*STAGES, "accounting", "catalog", "curated", "rules"}
+    assert spec.group_name in {*STAGES, "accounting", "catalog", "curated", "replay", "rules"}
 
 
 @pytest.mark.parametrize("key", ASSETS)
 def test_what_the_platform_makes_steadily_has_a_freshness_policy(key: str) -> None:
     spec = next(s for s in defs.resolve_all_asset_specs() if s.key.to_user_string() == key)
-    by_the_hour = spec.group_name == "curated"  # an hour is written once, or again when late rows came
+    by_the_hour = spec.group_name in {"curated", "replay"}  # an hour is written once, or again when late rows came
     is_without = by_the_hour or key in EXTERNAL | {
         "kafka/ledger", "kafka/dead-letters", "kafka/monitoring-state", "rules/active",
     }  # fmt: skip
