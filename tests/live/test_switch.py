@@ -81,7 +81,7 @@ def test_a_new_window_rule_counts_lines_that_are_older_than_itself(settings: Set
     before = len(values(settings, Topic.DECISIONS))
     third = rule_set(rule("WINDOW_AGGREGATE", f"function: COUNT, window: 24h, at_least: {before + 3}", id="third"))
     lines = Lines(settings, "w")
-    with running_slot(settings):
+    with slot(settings, MONITORING):
         for _ in range(2):
             lines.until(limit(1_000).version)
         publish(settings, third, by="ada")
