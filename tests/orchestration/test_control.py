@@ -56,9 +56,9 @@ def op(settings: Settings, home: DagsterInstance) -> Iterator[subprocess.Popen[b
 
 def wait_for_work(settings: Settings) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while state_of(settings, "lake").working != 1:
+    while control.stage_state(settings, LAKE).working != 1:
         assert time.monotonic() < deadline, "the op never said that it works"
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def state_of(settings: Settings, name: str) -> control.StageState:
