@@ -30,7 +30,7 @@ def gravest(actions: Iterable[Action]) -> Action:
     return max(actions, key=_PRECEDENCE.__getitem__, default=Action.ALLOW)
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
+class Hit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One rule that fired, with what it saw.
 
     `observed` and `limit` are canonical strings and never hold a name or an account; `window` is an
@@ -47,14 +47,14 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
 
 
-class NotEvaluable(msgspec.Struct, frozen=True):
+class NotEvaluable(msgspec.Struct, frozen=True, gc=False):
     """A rule that could not be applied, and why."""
 
     rule_id: str
     reason: str
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The judgement of one transaction by one version of the rules."""
 
     transaction_id: str

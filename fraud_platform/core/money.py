@@ -1,7 +1,7 @@
 """Exact money: the bounds of Avro `decimal(38,9)` and the one way to check them."""
 
 import re
-from decimal import Context, Decimal, Inexact
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 PRECISION = 38
 SCALE = 9
@@ -9,6 +9,9 @@ INTEGER_DIGITS = PRECISION - SCALE
 FIXED_BYTES = 16
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _EXACT = Context(prec=PRECISION, traps=[Inexact])
+_FITTING = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
+_SMALLEST = Decimal(1).scaleb(-SCALE)
+_ZERO = Decimal(0)
 
 
 def is_number(text: str) -> bool:
@@ -17,22 +20,25 @@ def is_number(text: str) -> bool:
 
 
 def fault(amount: Decimal, *, may_be_negative: bool = False) -> str | None:
-    """Why `amount` cannot be kept exactly as `decimal(38,9)`, or None when it can.
+    """Why `amount` cannot be kept exactly as `decimal(38,9)`, or None when it can."""
+    try:
+        if amount.quantize(_SMALLEST, context=_FITTING) >= _ZERO or may_be_negative:
+            return None
+    except ArithmeticError:
+        return _fault(amount, may_be_negative=may_be_negative)
+    return "is negative"
 
-    Looks at the exponent before any scaling: `1E+999999` is a finite Decimal of six digits in memory
-    and a million once written out.
-    """
+
+def _fault(amount: Decimal, *, may_be_negative: bool) -> str | None:
+    """Looks at the exponent before any scaling: `1E+999999` is six digits in memory and a million once written out."""
     if not amount.is_finite():
         return "is not a finite number"
     sign, digits, exponent = amount.as_tuple()
-    power = int(exponent)
-    if not sign and -SCALE <= power <= 0 and len(digits) <= INTEGER_DIGITS:  # nearly every amount
-        return None
     if not any(digits):
         return None
     if sign and not may_be_negative:
         return "is negative"
-    return _digits_fault(digits, power)
+    return _digits_fault(digits, int(exponent))
 
 
 def _digits_fault(digits: tuple[int, ...], power: int) -> str | None:

@@ -10,7 +10,7 @@ from fraud_platform.rules.event import Event
 from fraud_platform.rules.window import Aggregate, Window
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True):
+class Match(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The criterion is met. Canonical strings, never a name or an account.
 
     `contributing_count` counts the transactions behind `observed`, the current one included; `is_partial`
@@ -24,7 +24,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     is_partial: bool = False
 
 
-class Unclear(msgspec.Struct, frozen=True):
+class Unclear(msgspec.Struct, frozen=True, gc=False):
     """The criterion cannot be applied to this event; the reason names a field, never its value."""
 
     reason: str

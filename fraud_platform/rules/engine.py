@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fraud_platform.core.decisions import Action, Decision, Hit, NotEvaluable, gravest
+from fraud_platform.core.decisions import Action, Decision, gravest
 from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.event import Event
 from fraud_platform.rules.groups import AmountGroup, Findings, Group, SingleRules, WindowGroup, WordGroup
@@ -62,21 +62,29 @@ class Engine:
         Without a state, rules that need the account's history are reported as not evaluable and nothing is a
         duplicate. An event without a time is judged, but not remembered.
         """
+        if state is None:
+            return Judgement(self.judge_alone(event), may_repeat=True)
         late, may_repeat = False, True
-        if state is not None and event.at is not None:
+        if event.at is not None:
             newest = event.at if state.watermark is None else max(state.watermark, event.at)
             may_repeat = state.seen.may_repeat(event.at)
             if state.seen.is_repeat(event.transaction_id, event.at, newest - self.layout.repeat_span):
                 return Judgement(None)
             late = event.at < newest - self.layout.lateness
-        moment = self._no_history if state is None else Moment(event, state, self.layout, self._places)
+        moment = Moment(event, state, self.layout, self._places)
+        decision = self._decision(event, moment, late=late)
+        moment.remember()
+        return Judgement(decision, late, may_repeat)
+
+    def judge_alone(self, event: Event) -> Decision:
+        """As `judge` without a state."""
+        return self._decision(event, self._no_history, late=False)
+
+    def _decision(self, event: Event, moment: Moment, *, late: bool) -> Decision:
         findings: Findings = ([], [])
         for group in self._groups:
             group.find(event, moment, findings, late=late)
-        moment.remember()
-        return Judgement(self._decision(event, *findings), late, may_repeat)
-
-    def _decision(self, event: Event, hits: list[Hit], unclear: list[NotEvaluable]) -> Decision:
+        hits, unclear = findings
         if len(hits) > 1:
             hits.sort(key=_by_rule)
         if len(unclear) > 1:

@@ -1,7 +1,5 @@
 """Request bytes and an engine -> reply: pure, so that asking again gives the same answer."""
 
-from typing import cast
-
 import msgspec
 
 from fraud_platform.core.decisions import Decision
@@ -22,8 +20,7 @@ _named = msgspec.json.Decoder(_Named)
 
 def decide(facts: Facts, engine: Engine) -> Decision:
     """Apply the rules to one transfer without any history: those that need one are not evaluable."""
-    judgement = engine.judge(event_of_question(facts))
-    return cast("Decision", judgement.decision)  # nothing is remembered, so that nothing is a duplicate
+    return engine.judge_alone(event_of_question(facts))
 
 
 def judge_one(raw: bytes | memoryview, engine: Engine) -> Reply | Rejected:

@@ -9,7 +9,7 @@ from fraud_platform.core.outcome import Rejected
 from fraud_platform.rules.rule_set import RuleSet
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The judgement of one transfer. `is_fraudulent_transaction` = the action is not ALLOW."""
 
     transaction_id: str
