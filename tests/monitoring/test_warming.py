@@ -133,6 +133,18 @@ def test_while_windows_are_filled_the_rules_before_go_on_and_the_log_says_how_fa
     assert told[-1].endswith(" 100 %.")
 
 
+def test_lines_that_come_meanwhile_are_in_the_windows_too() -> None:
+    where, rules, slot = known()
+    rules.newest = NEW
+    for n in range(12):
+        put(where, f"b-{n}", 2 + n, account=rig.account_on(0), withdrawalAmount="1")
+        slot.step()
+    after = decided_by(where, NEW)
+    assert 0 < len(after) < 12
+    for name, found in after.items():
+        assert {hit["rule_id"]: hit["observed"] for hit in found["hits"]}["third"] == str(int(name[2:]) + 3)
+
+
 def test_a_slot_that_starts_with_rules_its_accounts_are_not_ready_for_fills_first_and_tells_so() -> None:
     where, rules, slot = known()
     slot.die()
