@@ -75,10 +75,11 @@ class Lines(Cases):
         key = canonical_key(statement.account_number, statement.bank_id)
         if self._place(key) != record.partition:
             return REKEYED
-        if time_fault(statement, record.timestamp_ms) is not None:
+        event, at_ms = event_of_statement(statement), record.timestamp_ms
+        # Reckoning an event time anew is dear, and a line is hardly ever ahead of its record.
+        if (event.at is None or event.at > at_ms * 1000) and time_fault(statement, at_ms) is not None:
             return DEAD
-        event = event_of_statement(statement)
-        return Case(event.transaction_id, record.partition, record.timestamp_ms, event, key, record.offset)
+        return Case(event.transaction_id, record.partition, at_ms, event, key, record.offset)
 
     def is_repeat(self, case: Case) -> bool:
         """See `Cases.is_repeat`."""

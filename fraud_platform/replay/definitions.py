@@ -160,6 +160,7 @@ def _stage_row(stage: "StageReport") -> dict[str, str | int | float]:
         "not_compared": reasons or "-",
         "flagged": stage.flagged.count,
         "flagged_a_day": _number(stage.flagged_per_day),
+        "flagged_before": stage.flagged_before.count if stage.flagged_before else "-",
         "precision": _number(stage.score.precision if stage.score else None),
         "recall": _number(stage.score.recall if stage.score else None),
     }
