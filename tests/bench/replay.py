@@ -11,7 +11,6 @@ from fraud_platform.live.change import publish
 from fraud_platform.replay.run import Wanted
 from fraud_platform.replay.run import replay as run_replay
 from fraud_platform.rules import files
-from fraud_platform.rules.rule_set import RuleSet
 from fraud_platform.runtime.drain import drain
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MONITORING, Topic
@@ -33,20 +32,18 @@ def replay(site: Site) -> str:
             publish(settings, rules, by="bench")
             send(settings, lines(RECORDS), Topic.STATEMENTS)
             drain(settings, MONITORING)
-            for _ in range(ROUNDS):
-                runs.setdefault(f"{name}, as made", []).append(_run(settings, begun_ms, None))
-                runs.setdefault(f"{name}, given", []).append(_run(settings, begun_ms, rules))
-    rate = max(run.rate for run in runs["default rule set, as made"])
+            runs[name] = [_run(settings, begun_ms) for _ in range(ROUNDS)]
+    rate = sorted(run.rate for run in runs["default rule set"])[ROUNDS // 2]
     return "\n".join([
-        f"  {RECORDS:,} lines of {ACCOUNTS:,} accounts, 4 partitions, {ROUNDS} rounds, every decision compared",
+        f"  {RECORDS:,} lines of {ACCOUNTS:,} accounts, 4 partitions, {ROUNDS} rounds, all compared",
         runs_table(runs),
-        verdict("lines per second, the best round", rate, TARGET),
+        verdict("lines per second, default rule set", rate, TARGET),
     ])  # fmt: skip
 
 
-def _run(settings: Settings, begun_ms: int, rules: RuleSet | None) -> Run:
+def _run(settings: Settings, begun_ms: int) -> Run:
     begun, cpu = time.perf_counter(), time.process_time()
-    report = run_replay(settings, Wanted(begun_ms, rules=rules, stages=(MONITORING.name,)))
+    report = run_replay(settings, Wanted(begun_ms, stages=(MONITORING.name,)))
     run = Run(RECORDS, time.perf_counter() - begun, time.process_time() - cpu)
     (stage,) = report.stages
     if stage.identical != RECORDS:
