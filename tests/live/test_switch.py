@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from fraud_platform.commands import rules as commands
 from fraud_platform.commands.explain import explain
 from fraud_platform.core.statement import canonical_key
 from fraud_platform.live.change import publish, rollback
+from fraud_platform.live.judges import wait_for_judges
 from fraud_platform.settings import Settings
 from fraud_platform.topology import MONITORING, Topic
 from tests.builders import line
@@ -101,7 +103,10 @@ def test_a_line_is_explained_by_the_version_that_judged_it(settings: Settings) -
     assert {step["stage"]: step["outcome"] for step in found["way"]}["monitoring"] == "accepted.clear"
 
 
-def test_a_validator_that_runs_follows_too_and_asks_nobody_to_restart_it(settings: Settings, tmp_path: Path) -> None:
+def test_a_validator_that_runs_follows_too_and_asks_nobody_to_restart_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "wait_for_judges", partial(wait_for_judges, within_s=PATIENCE_S))
     first, then = publish(settings, limit(2_000), by="ada"), limit(3_000)
     more = {
         "KAFKA_BOOTSTRAP_SERVERS": settings.require("KAFKA_BOOTSTRAP_SERVERS"),
