@@ -1,5 +1,6 @@
 """The engine against brute force, on histories that hypothesis makes as awkward as it can."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -122,13 +123,29 @@ def test_a_busy_account_is_off_by_less_than_a_64th_of_the_window(seed: int, span
         assert len(state.tracks[0].times) <= room(HOUR, DAY)[0]
 
 
+class Sorted:
+    """What came before, by time."""
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._words: list[str] = []
+
+    def add(self, at: int, word: str) -> None:
+        place = bisect_right(self._times, at)
+        self._times.insert(place, at)
+        self._words.insert(place, word)
+
+    def within(self, after: int, until: int) -> list[str]:
+        """The words in (after, until]."""
+        return self._words[bisect_right(self._times, after) : bisect_right(self._times, until)]
+
+
 @pytest.mark.parametrize(("seed", "lateness"), [(0, 1), (1, 24), (2, 100)])
 def test_a_busy_account_out_of_order_is_never_wrong_in_silence(seed: int, lateness: int) -> None:
     """2,500 transactions, some hours late: a count is right within a 64th of the window, or said to be partial."""
     rules = Engine(rule_set(*BUSY, head=f"lateness: {lateness}h"))
     state, draw = rules.layout.new(), Random(seed)
-    past: list[int] = []
-    sectors: list[str] = []
+    past = Sorted()
     plain = 0
     for n in range(2500):
         at = NOON + (20 * n - draw.choice([0, 0, 0, draw.randrange(90), draw.randrange(3600 * lateness)])) * SECOND
@@ -137,20 +154,18 @@ def test_a_busy_account_out_of_order_is_never_wrong_in_silence(seed: int, latene
         hits = {hit.rule_id: hit for hit in found.hits}
         unclear = {each.rule_id for each in found.not_evaluable}
         for name, span in SPANS.items():
-            exact = 1 + sum(at - span < each <= at for each in past)
-            most = 1 + sum(at - span - span / 64 < each <= at for each in past)
+            exact = 1 + len(past.within(at - span, at))
+            most = 1 + len(past.within(at - span - span // 64, at))
             if not hits[name].late:
                 assert exact <= int(hits[name].observed or 0) <= most
                 plain += 1
             few = f"{name}-few"
             assert few in unclear or hits[name].late or (exact <= 20) >= (few in hits) >= (most <= 20)
         if not hits["distinct"].late:
-            inside = {word for each, word in zip(past, sectors, strict=True) if at - HOUR < each <= at}
-            assert hits["distinct"].observed == str(len(inside | {sector}))
-        near = any(abs(each - at) < 3 * SECOND for each in past)
-        assert "interval" in unclear or ("interval" in hits) == near
-        past.append(at)
-        sectors.append(sector)
+            assert hits["distinct"].observed == str(len({sector, *past.within(at - HOUR, at)}))
+        near = past.within(at - 3 * SECOND, at + 3 * SECOND - 1)
+        assert "interval" in unclear or ("interval" in hits) == bool(near)
+        past.add(at, sector)
     assert plain > 2500 * len(SPANS) * 0.9
 
 
