@@ -65,8 +65,8 @@ class StoredDecisions:
         self._messages.close()  # type: ignore[attr-defined]
         self._reader.__exit__()
 
-    def more(self) -> list[tuple[int, Decision]]:
-        """The next decisions with their Kafka timestamps; `is_over` tells that there are none.
+    def more(self) -> list[tuple[str, int, Decision]]:
+        """The next transactions, Kafka timestamps and decisions; `is_over` tells that there are none.
 
         Raises: as `TopicReader.read`; RegistryUnavailable.
         """
@@ -85,16 +85,16 @@ class StoredDecisions:
         place = murmur2(transaction_id.encode("utf-8", "surrogatepass"), len(self._clock))
         return self._clock[place] > at_ms
 
-    def _decision(self, message: Message) -> tuple[int, Decision] | None:
-        decision = self._read(message.key(), message.value())
-        if decision is None:
+    def _decision(self, message: Message) -> tuple[str, int, Decision] | None:
+        found = self._read(message.key(), message.value())
+        if found is None:
             return None
-        if isinstance(decision, Rejected):
+        if isinstance(found, Rejected):
             self.unreadable += 1
             return None
         at_ms, partition = message.timestamp()[1], message.partition()
         self._clock[partition] = max(self._clock[partition], at_ms)
-        return at_ms, decision
+        return found[0], at_ms, found[1]
 
 
 def place_among(count: int) -> Callable[[bytes], int]:

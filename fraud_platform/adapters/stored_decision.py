@@ -4,8 +4,6 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
-
 from fraud_platform.adapters.avro import Decode
 from fraud_platform.adapters.avro_source import to_millis, zigzag
 from fraud_platform.core.decisions import Decision
@@ -18,9 +16,11 @@ _KNOWN, _LONGEST = 10_000, 4_096
 _SHORT = 64
 """Texts of fewer bytes have a length of one byte before them: twice their own."""
 
+Named = tuple[str, Decision]
+
 
 class DecisionReader:
-    """Key and value of a record -> the decision of one stage.
+    """Key and value of a record -> transaction id and decision of one stage; equal decisions are one object.
 
     A value is decoded once per schema id and rest. The parts before the rest (the id, which is the key too, stage and
     time) are skipped by the layout that the first full decoding of that rest has confirmed.
@@ -34,8 +34,8 @@ class DecisionReader:
         self._others = tuple(map(_text, others))
         self._known: dict[bytes, Decision] = {}
 
-    def read(self, key: bytes | None, value: bytes | None) -> Decision | Rejected | None:
-        """The decision, None where it is another stage's, or why the value is none."""
+    def read(self, key: bytes | None, value: bytes | None) -> Named | Rejected | None:
+        """The transaction and its decision, None where it is another stage's, or why the value is none."""
         if key is None or value is None or not _begins_with(value, key):
             return self._told(self._decode(value))
         at = _HEADER + 1 + len(key)
@@ -44,32 +44,24 @@ class DecisionReader:
             return None if value.startswith(self._others, at) else self._told(self._decode(value))
         rest = value[:_HEADER] + value[skipped.end() :]
         known = self._known.get(rest)
-        if known is None:
-            return self._learned(key, value, skipped[1], rest)
-        return Decision(
-            transaction_id=key.decode(),
-            action=known.action,
-            hits=known.hits,
-            rule_set_version=known.rule_set_version,
-            not_evaluable=known.not_evaluable,
-        )
+        return (key.decode(), known) if known is not None else self._learned(key, value, skipped[1], rest)
 
-    def _learned(self, key: bytes, value: bytes, time: bytes, rest: bytes) -> Decision | Rejected | None:
+    def _learned(self, key: bytes, value: bytes, time: bytes, rest: bytes) -> Named | Rejected | None:
         row = self._decode(value)
-        decision = self._told(row)
-        if not isinstance(decision, Decision) or isinstance(row, Rejected):
-            return decision
-        is_ours = (decision.transaction_id.encode(), zigzag(to_millis(row["decided_at"]))) == (key, time)
+        told = self._told(row)
+        if told is None or isinstance(told, Rejected) or isinstance(row, Rejected):
+            return told
+        is_ours = (told[0].encode(), zigzag(to_millis(row["decided_at"]))) == (key, time)
         if is_ours and len(rest) <= _LONGEST:
             if len(self._known) >= _KNOWN:
                 self._known.clear()
-            self._known[rest] = msgspec.structs.replace(decision, transaction_id="")
-        return decision
+            self._known[rest] = told[1]
+        return told
 
-    def _told(self, row: dict[str, Any] | Rejected) -> Decision | Rejected | None:
+    def _told(self, row: dict[str, Any] | Rejected) -> Named | Rejected | None:
         if isinstance(row, Rejected):
             return row
-        return decision_of(row) if row["stage"] == self._stage else None
+        return (row["transaction_id"], decision_of(row)) if row["stage"] == self._stage else None
 
 
 def _begins_with(value: bytes, name: bytes) -> bool:

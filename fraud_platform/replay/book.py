@@ -61,15 +61,18 @@ class Book:
         if len(self._waiting) > self._most:
             self._refuse()
 
-    def store(self, at_ms: int, decision: Decision) -> Replayed | None:
+    def store(self, transaction_id: str, at_ms: int, decision: Decision) -> Replayed | None:
         """A stored decision has come: what waited for it, else it waits itself."""
-        key = decision.transaction_id, at_ms
+        key = transaction_id, at_ms
         if self._waiting and key in self._waiting:
             return _first(self._waiting, key)
-        before = self._stored.setdefault(key, decision)
-        if before is not decision:
-            self._stored[key] = [*before, decision] if isinstance(before, list) else [before, decision]
-        if len(self._stored) > self._most:
+        stored = self._stored
+        before = stored.get(key)
+        if before is None:
+            stored[key] = decision
+        else:
+            stored[key] = [*before, decision] if isinstance(before, list) else [before, decision]
+        if len(stored) > self._most:
             self._refuse()
         return None
 
@@ -81,10 +84,10 @@ class Book:
         """Whether a record of that id waited when the book was closed."""
         return transaction_id in self._names
 
-    def leftovers(self) -> Iterator[tuple[Replayed | None, int, Decision | None]]:
+    def leftovers(self) -> Iterator[tuple[str, int, Replayed | None, Decision | None]]:
         """At the end: pairs of a record from the near future and the decision dated by the clock, then what is alone.
 
-        Each with the time of the record, or of the decision that has none.
+        Each with its id, and the time of the record or of the decision that has none.
         """
         stored: dict[str, list[tuple[int, Decision]]] = {}
         for (name, at_ms), decisions in self._stored.items():
@@ -96,10 +99,10 @@ class Book:
                 if near:
                     stored[name].remove(near[0])
                 if replayed is not None:
-                    yield replayed, at_ms, near[0][1] if near else None
-        for decisions_of_one in stored.values():
+                    yield name, at_ms, replayed, near[0][1] if near else None
+        for name, decisions_of_one in stored.items():
             for at_ms, decision in decisions_of_one:
-                yield None, at_ms, decision
+                yield name, at_ms, None, decision
 
     def _refuse(self) -> NoReturn:
         raise ConfigurationError(

@@ -5,7 +5,7 @@ Pure: whoever reads the topics gives records to `take` and stored decisions to `
 
 from collections.abc import Callable, Container, Mapping
 
-from fraud_platform.core.decisions import Decision
+from fraud_platform.core.decisions import Action, Decision
 from fraud_platform.core.outcome import Record
 from fraud_platform.replay.book import Book, Replayed
 from fraud_platform.replay.cases import DEAD, DUPLICATE, Case, Cases
@@ -65,6 +65,7 @@ class Session:
         self._duplicates: set[tuple[str, int]] = set()
         self._is_closed = False
         self._is_brief = not tally.has_labels
+        self._clear: Decision | None = None
 
     def take(self, record: Record, *, counts: bool = True) -> None:
         """The next record of its partition; one before the range does not count, it only leaves its traces."""
@@ -88,12 +89,12 @@ class Session:
         elif hears and stored is None and judgement.decision is not None:
             self._book.wait(case.transaction_id, case.at_ms, None)
 
-    def hear(self, at_ms: int, decision: Decision) -> None:
+    def hear(self, transaction_id: str, at_ms: int, decision: Decision) -> None:
         """The next stored decision of the stage, with its Kafka timestamp."""
-        if self._is_closed and not self._book.awaits(decision.transaction_id):
-            self._lonely(at_ms, decision)
+        if self._is_closed and not self._book.awaits(transaction_id):
+            self._lonely(transaction_id, at_ms)
             return
-        replayed = self._book.store(at_ms, decision)
+        replayed = self._book.store(transaction_id, at_ms, decision)
         if replayed is not None:
             self._tally.compare(replayed, decision)
 
@@ -104,20 +105,20 @@ class Session:
 
     def finish(self) -> None:
         """No record and no decision will come any more."""
-        for replayed, at_ms, decision in self._book.leftovers():
+        for name, at_ms, replayed, decision in self._book.leftovers():
             if replayed is not None and decision is not None:
                 self._tally.compare(replayed, decision)
             elif replayed is not None:
                 self._tally.undecided(replayed)
             elif decision is not None:
-                self._lonely(at_ms, decision)
+                self._lonely(name, at_ms)
         self._tally.settle()
 
-    def _lonely(self, at_ms: int, decision: Decision) -> None:
+    def _lonely(self, transaction_id: str, at_ms: int) -> None:
         """A stored decision whose record was not judged."""
-        if (decision.transaction_id, at_ms) in self._duplicates:
+        if (transaction_id, at_ms) in self._duplicates:
             self._tally.twice.count += 1
-            self._tally.twice.name(decision.transaction_id)
+            self._tally.twice.name(transaction_id)
         elif self._dated[0] <= at_ms < self._dated[1]:
             self._tally.outside += 1
 
@@ -129,13 +130,13 @@ class Session:
 
     def _count(self, case: Case, judgement: Judgement, stored: Decision | None, *, is_known: bool, hears: bool) -> None:
         name, at_ms, tally, decision = case.transaction_id, case.at_ms, self._tally, judgement.decision
-        if self._is_brief and is_known and stored is not None and decision is not None and _are_clear(stored, decision):
+        if stored is not None and decision is not None and is_known and self._is_clear(stored, decision):
             tally.clear(case.event.at, stored.rule_set_version)
             return
         if decision is None:
             tally.skip(DUPLICATE)
             if stored is not None:
-                self._book.store(at_ms, stored)
+                self._book.store(name, at_ms, stored)
             self._duplicates.add((name, at_ms))
             return
         amount = case.event.amount
@@ -152,8 +153,14 @@ class Session:
         else:
             tally.not_compared[OLD] += 1
 
+    def _is_clear(self, before: Decision, now: Decision) -> bool:
+        """Whether both say nothing but ALLOW and no label is asked for; most do, and most of these are one object."""
+        if now.hits or now.not_evaluable or not self._is_brief:
+            return False
+        if before is not self._clear and _says_nothing(before):
+            self._clear = before
+        return before is self._clear
 
-def _are_clear(before: Decision, now: Decision) -> bool:
-    """Whether both say nothing but the same action: so it is with most."""
-    is_bare = not (now.hits or before.hits or now.not_evaluable or before.not_evaluable)
-    return is_bare and now.action is before.action
+
+def _says_nothing(decision: Decision) -> bool:
+    return not decision.hits and not decision.not_evaluable and decision.action is Action.ALLOW

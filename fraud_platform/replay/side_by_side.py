@@ -66,17 +66,18 @@ class SideBySide:
         Only those that a record may wait for are kept.
         """
         while not older.is_over and not older.are_past(until_ms):
-            for at_ms, decision in older.more():
+            for name, at_ms, decision in older.more():
                 if at_ms < until_ms:
-                    self._session.hear(at_ms, decision)
+                    self._session.hear(name, at_ms, decision)
 
     def finish(self) -> None:
         """Nothing will come any more."""
         self._session.finish()
 
     def _hear(self) -> None:
-        for at_ms, decision in self._decisions.more():
-            self._session.hear(at_ms, decision)
+        hear = self._session.hear
+        for name, at_ms, decision in self._decisions.more():
+            hear(name, at_ms, decision)
 
     def _look(self, transaction_id: str, at_ms: int) -> Decision | None:
         decisions, book = self._decisions, self._book

@@ -71,6 +71,7 @@ class Tally:
         self.hit: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
         self.flagged_before: Counter[int] = Counter()
         self._hours: set[int] = set()
+        self._hour: int | None = None
         self.clears = 0
         self._clear_versions: dict[str, int] = {}
 
@@ -83,8 +84,9 @@ class Tally:
     def clear(self, at: int | None, version: str) -> None:
         """A record that no rule hits and that was decided so by this version: `judged` and `compare` in short."""
         self.clears += 1
-        if at is not None:
-            self._hours.add(at // _HOUR_US)
+        if at is not None and at // _HOUR_US != self._hour:
+            self._hour = at // _HOUR_US
+            self._hours.add(self._hour)
         self._clear_versions[version] = self._clear_versions.get(version, 0) + 1
 
     @property

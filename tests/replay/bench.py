@@ -51,6 +51,9 @@ class Bench:
         self.records: list[Record] = []
         self.past_begins_ms: int | None = None
 
+    def hear(self, at_ms: int, decision: Decision) -> None:
+        self.session.hear(decision.transaction_id, at_ms, decision)
+
     def fill(self, partition: int, offset: int, engine: Engine, missing: Collection[int]) -> Past | None:
         """The windows that are new at a switch, from the lines before it."""
         if not missing:
@@ -64,7 +67,7 @@ class Bench:
     def look(self, name: str, at_ms: int) -> Decision | None:
         self.looked.append(name)
         while self.late:
-            self.session.hear(*self.late.pop(0))
+            self.hear(*self.late.pop(0))
         return self.book.take(name, at_ms)
 
     def line(

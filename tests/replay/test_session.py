@@ -12,10 +12,10 @@ from tests.replay.bench import DAY_MS, LARGE, THIRD, Bench, ms, stored, third
 
 def test_a_decision_may_come_before_or_after_its_record() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("a"))
+    bench.hear(ms(0), stored("a"))
     bench.line("a")
     bench.line("b", 1)
-    bench.session.hear(ms(1), stored("b"))
+    bench.hear(ms(1), stored("b"))
     assert bench.finished().identical == 2
     assert bench.looked == ["b"]
 
@@ -39,7 +39,7 @@ def test_what_is_not_judged_is_counted_and_needs_no_decision(put: Callable[[Benc
 
 def test_a_decision_that_differs_is_named() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("a", action=Action.REVIEW))
+    bench.hear(ms(0), stored("a", action=Action.REVIEW))
     bench.line("a")
     found = bench.finished()
     assert (found.identical, found.different.count, found.different.examples) == (0, 1, ["a"])
@@ -54,31 +54,31 @@ def test_a_record_without_a_decision_is_missing_one() -> None:
 
 def test_a_second_decision_about_a_repetition_is_told() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("a"))
+    bench.hear(ms(0), stored("a"))
     bench.line("a")
     bench.line("a", 1)
-    bench.session.hear(ms(1), stored("a"))
+    bench.hear(ms(1), stored("a"))
     found = bench.finished()
     assert (found.identical, found.twice.examples) == (1, ["a"])
 
 
 def test_a_decision_whose_record_is_elsewhere_is_counted() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("a"))
+    bench.hear(ms(0), stored("a"))
     assert bench.finished().outside == 1
 
 
 def test_a_decision_from_another_time_is_none_of_the_range() -> None:
     bench = Bench(dated=(ms(1), ms(2)))
     for minutes in (0, 1, 2):
-        bench.session.hear(ms(minutes), stored(f"t-{minutes}"))
+        bench.hear(ms(minutes), stored(f"t-{minutes}"))
     assert bench.finished().outside == 1
 
 
 def test_a_record_from_the_near_future_finds_the_decision_that_was_dated_by_the_clock() -> None:
     bench = Bench()
     bench.line("a", 10)
-    bench.session.hear(ms(3), stored("a"))
+    bench.hear(ms(3), stored("a"))
     found = bench.finished()
     assert (found.identical, found.missing.count, found.outside) == (1, 0, 0)
 
@@ -87,16 +87,16 @@ def test_after_the_last_record_only_what_is_waited_for_is_kept() -> None:
     bench = Bench()
     bench.line("a")
     bench.session.close()
-    bench.session.hear(ms(0), stored("b"))
-    bench.session.hear(ms(0), stored("a"))
+    bench.hear(ms(0), stored("b"))
+    bench.hear(ms(0), stored("a"))
     assert (bench.book.stored, bench.finished().outside) == (0, 1)
 
 
 def test_each_decision_is_compared_with_the_rules_that_made_it() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("t-0"))
-    bench.session.hear(ms(1), stored("t-1"))
-    bench.session.hear(ms(2), third("t-2", 3))
+    bench.hear(ms(0), stored("t-0"))
+    bench.hear(ms(1), stored("t-1"))
+    bench.hear(ms(2), third("t-2", 3))
     for n in range(2):
         bench.line(f"t-{n}", n)
     bench.line("t-1", 1.5)  # a repetition changes nothing, whatever judges
@@ -113,7 +113,7 @@ def test_a_line_before_the_log_is_in_no_window_although_it_comes_again() -> None
     far = 3 * 24 * 60
     bench.line("early", 0)
     for n in range(2):
-        bench.session.hear(ms(far + n), stored(f"t-{n}", THIRD))
+        bench.hear(ms(far + n), stored(f"t-{n}", THIRD))
         bench.line(f"t-{n}", far + n)
     found = bench.finished()
     assert (found.identical, found.not_compared) == (2, {REPEATS: 1})
@@ -121,7 +121,7 @@ def test_a_line_before_the_log_is_in_no_window_although_it_comes_again() -> None
 
 def test_rules_that_are_not_known_are_said() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), Decision(transaction_id="a", action=Action.ALLOW, rule_set_version="external"))
+    bench.hear(ms(0), Decision(transaction_id="a", action=Action.ALLOW, rule_set_version="external"))
     bench.line("a")
     found = bench.finished()
     assert found.not_compared == {UNKNOWN: 1}
@@ -131,7 +131,7 @@ def test_rules_that_are_not_known_are_said() -> None:
 def test_other_rules_change_decisions_and_break_nothing() -> None:
     bench = Bench(THIRD)
     for n in range(3):
-        bench.session.hear(ms(n), stored(f"t-{n}"))
+        bench.hear(ms(n), stored(f"t-{n}"))
         bench.line(f"t-{n}", n, "7.50")
     found = bench.finished()
     assert (found.identical, found.changed.count, found.different.count) == (2, 1, 0)
@@ -144,7 +144,7 @@ def test_what_came_before_the_range_fills_the_windows_and_is_not_compared() -> N
     bench = Bench(THIRD)
     bench.line("t-0", 0, counts=False)
     bench.line("t-1", 1, counts=False)
-    bench.session.hear(ms(2), stored("t-2", THIRD))
+    bench.hear(ms(2), stored("t-2", THIRD))
     bench.line("t-2", 2)
     found = bench.finished()
     assert found.rules["third"].hits.examples == ["t-2"]
@@ -153,7 +153,7 @@ def test_what_came_before_the_range_fills_the_windows_and_is_not_compared() -> N
 
 def test_where_the_past_is_not_known_a_window_is_no_reason_for_a_difference() -> None:
     bench = Bench(whole=False)
-    bench.session.hear(ms(0), stored("t-0", THIRD))
+    bench.hear(ms(0), stored("t-0", THIRD))
     bench.line("t-0", 0)
     found = bench.finished()
     assert (found.not_compared, found.different.count) == ({HISTORY: 1}, 0)

@@ -92,7 +92,7 @@ class World:
         for record, row in zip(
             self.broker.records(Topic.DECISIONS), rig._values(self.broker, Topic.DECISIONS), strict=True
         ):
-            session.hear(record.timestamp_ms, decision_of(row))
+            session.hear(row["transaction_id"], record.timestamp_ms, decision_of(row))
         for log in self._logs(low):
             for record in log:
                 session.take(record)

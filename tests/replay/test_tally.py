@@ -182,14 +182,21 @@ def test_several_decisions_of_one_id_and_time_come_in_their_order() -> None:
     book = Book()
     versions = ["v1", "v2", "v3"]
     for version in versions:
-        assert book.store(7, decided(version=version)) is None
+        assert book.store("t", 7, decided(version=version)) is None
     found = [book.take("t", 7) for _ in range(4)]
     assert [each and each.rule_set_version for each in found] == [*versions, None]
 
 
+def test_the_same_decision_twice_is_two() -> None:
+    book, same = Book(), decided()
+    for _ in range(2):
+        book.store("t", 7, same)
+    assert [book.take("t", 7) for _ in range(3)] == [same, same, None]
+
+
 def test_a_book_that_grows_too_large_is_one_sentence() -> None:
     book = Book(most=2)
-    book.store(1, decided())
-    book.store(2, decided())
+    book.store("t", 1, decided())
+    book.store("t", 2, decided())
     with pytest.raises(ConfigurationError, match="choose a shorter time to replay"):
-        book.store(3, decided())
+        book.store("t", 3, decided())

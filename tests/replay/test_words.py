@@ -27,7 +27,7 @@ def said(bench: Bench, *, rules: str | None = None, waiting: int = 0, scored: bo
 
 def test_a_proof_says_what_was_judged_and_that_it_repeats() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("t-0"))
+    bench.hear(ms(0), stored("t-0"))
     bench.line("t-0")
     text = said(bench, waiting=3)
     assert "2026-01-01 00:00:00 to 2026-01-01 01:00:00 UTC, judged by the rules that made each decision" in text
@@ -40,7 +40,7 @@ def test_a_proof_says_what_was_judged_and_that_it_repeats() -> None:
 
 def test_what_does_not_repeat_is_named() -> None:
     bench = Bench()
-    bench.session.hear(ms(0), stored("t-0", action=Action.REVIEW))
+    bench.hear(ms(0), stored("t-0", action=Action.REVIEW))
     bench.line("t-0")
     bench.line("t-1", 1)
     text = said(bench)
@@ -53,7 +53,7 @@ def forecast() -> Bench:
     """Four lines that others let pass; the last two are large. One of these is fraud."""
     bench = Bench(LARGE, labelled=[mark("t-2")])
     for n, amount in enumerate(("5", "7", "1,500", "2,000.50")):
-        bench.session.hear(ms(n), stored(f"t-{n}", THIRD))
+        bench.hear(ms(n), stored(f"t-{n}", THIRD))
         bench.line(f"t-{n}", n, amount)
     return bench
 
