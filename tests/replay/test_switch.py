@@ -77,16 +77,20 @@ class World:
             self._count += 1
         self.slot.step(6)
 
-    def replayed(self, *, low: int = 0) -> Tally:
-        """What the replay of everything says, of a log that has lost what lay before the offset `low`."""
+    def replayed(self, *, low: int = 0, fixed: bool = False) -> Tally:
+        """What the replay of everything says, of a log that has lost what lay before the offset `low`.
+
+        `fixed`: by the last rule set alone.
+        """
         for number in range(rig.COUNT):
             self.broker.truncate(Partition(Topic.STATEMENTS, number), low)
         history = History(tuple(self.publications))
-        engines, tally = Engines(history, None), Tally(excuses=low > 0)
+        engines = Engines(history, self.engine.rule_set if fixed else None)
+        tally = Tally(is_other=fixed, excuses=fixed or low > 0)
         lines = Lines(Memory(() if low else range(rig.COUNT)), _place, self._past(engines))
         begins_ms = min(record.timestamp_ms for log in self._logs(low) for record in log)
         session = Session(
-            lines, Rules(None, engines.of, engines.at(begins_ms)), tally, Book(), look=lambda *_: None,
+            lines, Rules(engines.fixed, engines.of, engines.at(begins_ms)), tally, Book(), look=lambda *_: None,
             hears_from_ms=begins_ms,
         )  # fmt: skip
         for record, row in zip(
@@ -131,8 +135,8 @@ def told(story: str, seed: int, gap_minutes: float) -> World:
     return world
 
 
-@pytest.mark.parametrize("gap_minutes", [0.5, 7, 200], ids=["half an hour", "hours", "weeks"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("gap_minutes", [7, 200], ids=["hours", "weeks"])
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("story", STORIES)
 def test_what_was_decided_across_switches_is_decided_again(story: str, seed: int, gap_minutes: float) -> None:
     world = told(story, seed, gap_minutes)
@@ -144,7 +148,7 @@ def test_what_was_decided_across_switches_is_decided_again(story: str, seed: int
 
 
 @pytest.mark.parametrize(("gap_minutes", "alike"), [(7, 0), (200, 50)], ids=["hours", "weeks"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("story", STORIES)
 def test_of_a_log_that_has_lost_its_beginning_nothing_differs_that_can_be_compared(
     story: str, seed: int, gap_minutes: float, alike: int
@@ -152,3 +156,11 @@ def test_of_a_log_that_has_lost_its_beginning_nothing_differs_that_can_be_compar
     found = told(story, seed, gap_minutes).replayed(low=25)
     assert (found.different.examples, found.missing.examples) == ([], [])
     assert found.identical >= alike
+
+
+@pytest.mark.parametrize("low", [0, 25])
+@pytest.mark.parametrize("story", STORIES)
+def test_by_the_last_rules_alone_no_decision_of_theirs_differs(story: str, low: int) -> None:
+    found = told(story, 1, 200).replayed(low=low, fixed=True)
+    assert (found.different.examples, found.missing.examples) == ([], [])
+    assert found.identical + found.changed.count + found.reworded.count >= (0 if low else 60)
