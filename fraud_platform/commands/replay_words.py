@@ -152,7 +152,7 @@ def _money(some: Some) -> str:
 
 
 def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:,g}" if value < 1_000 else f"{value:,.0f}"  # noqa: PLR2004
+    return _NONE if value is None else f"{value:,g}" if value < 100 else f"{value:,.0f}"  # noqa: PLR2004
 
 
 def _percent(part: float | None) -> str:
