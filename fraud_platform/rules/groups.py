@@ -11,7 +11,7 @@ from typing import Any
 from fraud_platform.core.decisions import Hit, NotEvaluable, canonical
 from fraud_platform.rules.criterion import PARTIAL, Match, Unclear
 from fraud_platform.rules.event import Event, text
-from fraud_platform.rules.indexed import READERS, AtLeast, Function, OneOf, WindowLimit, missing, shown
+from fraud_platform.rules.indexed import CEILINGS, READERS, AtLeast, Function, OneOf, WindowLimit, missing, shown
 from fraud_platform.rules.moment import Moment
 from fraud_platform.rules.rule_set import Rule
 from fraud_platform.rules.window import Aggregate
@@ -88,13 +88,17 @@ class WindowGroup(Group):
         self._place, self._function, self._at_most = place, function, at_most
         self._proven = ordered[0][1].proven
         self._read = READERS[function]
+        is_bounded = not at_most and (self._proven is not None or function is Function.AVG)
+        self._ceiling = CEILINGS[function] if is_bounded else None
         self._limits = [test.units for _, test in ordered]
         self._rules = [rule for rule, _ in ordered]
         self._texts = [(canonical(test.limit), test.window.duration.iso) for _, test in ordered]
 
     def find(self, event: Event, moment: Moment, findings: Findings, *, late: bool) -> None:
         """Compute the function once, then one binary search for all rules."""
-        seen = moment.answers[self._place]
+        if self._ceiling is not None and moment.stays_below(self._place, self._ceiling, self._limits[0]):
+            return
+        seen = moment.at(self._place)
         if not isinstance(seen, Aggregate):
             if seen is not None:
                 findings[1].extend(_all_unclear(self._rules, seen))

@@ -189,6 +189,19 @@ READERS: Mapping[Function, Callable[[Aggregate], tuple[int, int]]] = {
 }
 """Floor and ceiling of each function's value, the current event included."""
 
+Ceiling = Callable[[Sequence[int], Sequence[int], int], int]
+"""From the times and values of single transactions, and what the present one brings."""
+
+CEILINGS: Mapping[Function, Ceiling] = {
+    Function.COUNT: lambda times, _, __: len(times) + 1,
+    Function.SUM: lambda _, values, own: sum(values) + own,
+    Function.AVG: lambda _, values, own: max(own, *values) if values else own,
+    Function.MIN: lambda _, __, own: own,
+    Function.MAX: lambda _, values, own: max(own, *values) if values else own,
+    Function.DISTINCT: lambda times, _, __: len(times) + 1,
+}
+"""What each function cannot exceed over any part of these transactions, quicker to see than its value."""
+
 
 def shown(function: Function, units: int) -> str:
     """The value as a decision shows it; a mean is cut after nine digits, the comparison was exact."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fraud_platform.rules.account import AccountState, Layout
 from fraud_platform.rules.criterion import Unclear
 from fraud_platform.rules.event import Event
-from fraud_platform.rules.indexed import missing
+from fraud_platform.rules.indexed import Ceiling, missing
 from fraud_platform.rules.window import Aggregate, Window
 
 NO_HISTORY = Unclear("the account's history is not kept here")
@@ -13,29 +13,50 @@ NO_TIME = Unclear("the transaction has no time")
 
 
 class Moment:
-    """The engine's `History`: every window is read once, whoever asks, before the event joins it."""
+    """The engine's `History`: a window is read when somebody asks for it, once, before the event joins it."""
 
-    __slots__ = ("_at", "_layout", "_owns", "_places", "_state", "_watermark", "answers")
+    __slots__ = ("_answers", "_at", "_layout", "_owns", "_places", "_state", "_tracks", "_watermark")
 
     def __init__(self, event: Event, state: AccountState | None, layout: Layout, places: Mapping[Window, int]) -> None:
-        self._state, self._layout, self._places = state, layout, places
+        self._layout, self._places = layout, places
         self._at = at = event.at or 0
-        self.answers: Sequence[Aggregate | Unclear | None]
+        self._answers: dict[int, Aggregate] = {}
+        self._owns: Sequence[int | Unclear | None]
         if state is None or event.at is None:
-            self._state = None
-            self.answers = [NO_HISTORY if state is None else NO_TIME] * len(places)
+            self._state, self._tracks, self._watermark = None, [], at
+            self._owns = [NO_HISTORY if state is None else NO_TIME] * len(layout.sources)
             return
         known = state.watermark
-        self._watermark = watermark = at if known is None or known < at else known
-        self._owns = owns = [_own(source, event) for source in layout.sources]
-        self.answers = [
-            track.read(kind, at, own, watermark - kept, duration) if isinstance(own := owns[source], int) else own
-            for (source, kind, duration, kept, _), track in zip(layout.plans, state.tracks, strict=True)
-        ]
+        self._state, self._tracks = state, state.tracks
+        self._watermark = at if known is None or known < at else known
+        self._owns = [_own(source, event) for source in layout.sources]
 
     def over(self, window: Window) -> Aggregate | Unclear | None:
         """See `criterion.History.over`."""
-        return self.answers[self._places[window]]
+        return self.at(self._places[window])
+
+    def at(self, place: int) -> Aggregate | Unclear | None:
+        """As `over`, of the window at this place of the layout."""
+        source, kind, duration, kept, _ = self._layout.plans[place]
+        own = self._owns[source]
+        if not isinstance(own, int):
+            return own
+        seen = self._answers.get(place)
+        if seen is None:
+            oldest = self._watermark - kept
+            seen = self._answers[place] = self._tracks[place].read(kind, self._at, own, oldest, duration)
+        return seen
+
+    def stays_below(self, place: int, ceiling: Ceiling, limit: int) -> bool:
+        """Whether all that is kept for the window, the event included, cannot reach the limit; False = look closer."""
+        source, _, duration, kept, _ = self._layout.plans[place]
+        own, begin = self._owns[source], self._at - duration
+        if not isinstance(own, int) or begin <= self._watermark - kept:
+            return False
+        track = self._tracks[place]
+        if track.joins is not None or (track.floor is not None and begin < track.floor):
+            return False  # something that may lie in the window is not kept, or not singly
+        return ceiling(track.times, track.values, own) < limit
 
     def remember(self) -> None:
         """Let every window that admits the event keep it; after all rules have seen what was before."""

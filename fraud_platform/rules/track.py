@@ -51,13 +51,12 @@ class Track(msgspec.Struct, array_like=True, gc=False):
             self._miss(at)
             return
         times = self.times
-        place = len(times) if not times or at >= times[-1] else bisect_right(times, at)
-        times.insert(place, at)
-        if kind is not _COUNT:
-            self.values.insert(place, value)
-        if self.joins is not None:
-            self.joins.counts.insert(place, 1)
-            self.joins.begins.insert(place, at)
+        if self.joins is None and (not times or at >= times[-1]):
+            times.append(at)
+            if kind is not _COUNT:
+                self.values.append(value)
+        else:
+            self._insert(kind, at, value)
         if times[0] <= oldest:
             self.forget(oldest)
         if len(times) > CELLS:
@@ -99,6 +98,15 @@ class Track(msgspec.Struct, array_like=True, gc=False):
         """To the nearest on either side; a cell may have begun before `at` and gone on after it."""
         gap = min(duration if before is None else before, self.times[end] - at, abs(after - at))
         return gap if gap < duration else None
+
+    def _insert(self, kind: Kind, at: int, value: int) -> None:
+        place = bisect_right(self.times, at)
+        self.times.insert(place, at)
+        if kind is not _COUNT:
+            self.values.insert(place, value)
+        if self.joins is not None:
+            self.joins.counts.insert(place, 1)
+            self.joins.begins.insert(place, at)
 
     def _miss(self, at: int) -> None:
         self.floor = at if self.floor is None else max(self.floor, at)
