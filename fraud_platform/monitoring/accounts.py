@@ -18,7 +18,7 @@ from fraud_platform.topology import MIB, RETENTION_MS
 
 SLICE_S = 0.5
 LIVE_TRACKS = 1_200_000
-"""Windows of accounts that stay unpacked between transactions, the latest of a slot: some 500 bytes each."""
+"""Windows of accounts that stay unpacked between transactions, the latest of a slot: some 450 bytes each."""
 MOST_RECORDS, MOST_BYTES = 5_000, 64 * MIB
 """Lines of a transaction, and about so many bytes of accounts: a busy one takes a millisecond and 100 KB."""
 

@@ -10,7 +10,7 @@ from fraud_platform.rules.repeats import REPEAT, Ids
 from fraud_platform.rules.track import Track
 from fraud_platform.topology import RETENTION_MS
 
-LIVE_TRACKS = 500_000
+LIVE_TRACKS = 1_200_000
 """Windows of accounts that stay unpacked, the latest: some 500 bytes each; the others are packed as monitoring does."""
 _NEVER = -1
 
