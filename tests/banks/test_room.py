@@ -9,6 +9,7 @@ from fraud_platform.banks.population import Population
 from fraud_platform.banks.room import RECORD_BYTES, has_room, look
 from fraud_platform.settings import Settings
 from fraud_platform.topology import BANKS, Topic
+from tests.stages.flow import wait_for
 
 INPUT = Topic.BANK_TRANSACTIONS
 
@@ -62,4 +63,4 @@ def test_a_real_topic_of_limited_size_fills_up(platform_settings: Settings) -> N
     for _ in range(5):
         producer.produce(name, b"x", partition=0)
     assert producer.flush(10) == 0
-    assert not look(platform_settings)
+    wait_for(lambda: not look(platform_settings))
