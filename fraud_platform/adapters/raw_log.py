@@ -120,14 +120,23 @@ def dead_offsets(settings: Settings, stage: Stage, from_ms: int) -> dict[int, se
     return found
 
 
-def labels(settings: Settings, from_ms: int) -> Iterator[tuple[int, bool]]:
-    """The mark of each labelled transaction and whether it was fraud, from that moment on; a later one holds.
+class Labels:
+    """The labels from a moment on, up to those that were there when it was asked first; read anew each time."""
 
-    Raises as `TopicReader`.
-    """
-    with TopicReader(settings, Topic.LABELS, timeout_s=TIMEOUT_S) as reader:
-        ends = {partition: end for partition, (_, end) in reader.bounds().items()}
-        for messages in reader.messages(reader.starts_at(from_ms), ends, most=_MOST):
+    def __init__(self, settings: Settings, from_ms: int) -> None:
+        """`from_ms`: Kafka time. Raises as `TopicReader`."""
+        self._settings = settings
+        with TopicReader(settings, Topic.LABELS, timeout_s=TIMEOUT_S) as reader:
+            self._ends = {partition: end for partition, (_, end) in reader.bounds().items()}
+            self._starts = reader.starts_at(from_ms)
+
+    def __iter__(self) -> Iterator[tuple[int, bool]]:
+        """Mark of each labelled transaction, and whether it was fraud; a later one holds. Raises as `TopicReader`."""
+        with TopicReader(self._settings, Topic.LABELS, timeout_s=TIMEOUT_S) as reader:
+            yield from self._read(reader)
+
+    def _read(self, reader: TopicReader) -> Iterator[tuple[int, bool]]:
+        for messages in reader.messages(self._starts, self._ends, most=_MOST):
             for message in messages:
                 label = parse_label(message.value())
                 if not isinstance(label, Rejected):

@@ -39,6 +39,8 @@ def _verdict(report: Report) -> str:
     off = sum(each.different.count + each.missing.count + each.twice.count for each in report.stages)
     if off:
         return f"{off:,} decisions do not repeat; `fraud-platform explain ID` tells about each."
+    if report.uncompared:
+        return f"Of {' and '.join(report.uncompared)} nothing could be compared; why stands beside `not compared`."
     if report.rules:
         return "Nothing was changed; this is what these rules would say."
     return "Every decision that can be compared repeats."

@@ -139,6 +139,8 @@ def _checked(report: "Report") -> dg.AssetCheckResult:
         f"{off:,} decisions do not repeat, among them {', '.join(examples[:5]) or 'repetitions that were decided'};"
         " `fraud-platform explain` tells about each."
         if off
+        else f"Of {' and '.join(report.uncompared)} nothing could be compared; the table of stages tells why."
+        if report.uncompared
         else "Every decision that could be compared with one of the same rules is the same to the byte."
     )
     return dg.AssetCheckResult(

@@ -63,13 +63,13 @@ class RuleReport(msgspec.Struct, frozen=True):
         return cls(
             rule=rule,
             hits=Some.of(tally.hits),
-            per_day=_per_day(tally.hits.count, of.days),
+            per_day=_per_day(tally.hits.count, of.days_of(rule)),
             newly=Some.of(tally.newly),
             gone=Some.of(tally.gone),
             otherwise=Some.of(tally.otherwise),
             not_evaluable=tally.open,
             not_evaluable_before=tally.open_before,
-            score=Score.of(tally.fraud, tally.legitimate, of.positives) if is_scored else None,
+            score=Score.of(tally.fraud, tally.legitimate, of.positives_of(rule)) if is_scored else None,
         )
 
 
@@ -131,6 +131,12 @@ class StageReport(msgspec.Struct, frozen=True):
         """Whether every decision that could be compared with one of the same rules is the same to the byte."""
         return not (self.different.count or self.missing.count or self.twice.count)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether transactions were judged and not one could be compared with its stored decision."""
+        told = (self.different, self.missing, self.twice, self.changed, self.reworded)
+        return self.outcomes.get("judged", 0) > 0 and not self.identical and not any(each.count for each in told)
+
 
 class Report(msgspec.Struct, frozen=True):
     """`start`, `end`: Kafka time, half-open. `rules`: the version that judged, None = each decision's own."""
@@ -145,6 +151,11 @@ class Report(msgspec.Struct, frozen=True):
     def is_repeatable(self) -> bool:
         """See `StageReport.is_repeatable`."""
         return all(stage.is_repeatable for stage in self.stages)
+
+    @property
+    def uncompared(self) -> tuple[str, ...]:
+        """The stages of which nothing could be compared, see `StageReport.is_empty`."""
+        return tuple(stage.stage for stage in self.stages if stage.is_empty)
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Self
 
 import msgspec
 
 from fraud_platform.adapters.admin import committed_offsets
 from fraud_platform.adapters.avro import AvroReader
-from fraud_platform.adapters.raw_log import RawLog, StoredDecisions, dead_offsets, labels, place_among
+from fraud_platform.adapters.raw_log import Labels, RawLog, StoredDecisions, dead_offsets, place_among
 from fraud_platform.adapters.registry import SchemaRegistry
 from fraud_platform.adapters.rereader import KafkaRereader
 from fraud_platform.adapters.rule_set_topic import read_history
@@ -65,14 +66,10 @@ def replay(settings: Settings, wanted: Wanted, *, tell: Tell = lambda *_: None, 
     if wanted.start_ms >= end_ms:
         raise ConfigurationError("The time to replay ends before it begins.")
     history = read_history(settings)
-    fraud: set[int] = set()
-    has_labels = False
-    for identity, is_fraud in labels(settings, wanted.start_ms - AHEAD_MS):
-        has_labels = True
-        (fraud.add if is_fraud else fraud.discard)(identity)
+    labelled = _Labelled.of(Labels(settings, wanted.start_ms - AHEAD_MS))
     found = []
     for name in wanted.stages:
-        each = _StageReplay(settings, STAGES[name], wanted, history, fraud if has_labels else None)
+        each = _StageReplay(settings, STAGES[name], wanted, history, labelled)
         found.append(each.run(tell, stop))
     return Report(
         start=_time(wanted.start_ms),
@@ -83,11 +80,28 @@ def replay(settings: Settings, wanted: Wanted, *, tell: Tell = lambda *_: None, 
     )
 
 
+class _Labelled(msgspec.Struct, frozen=True):
+    """The labels, and the marks of what they call fraud."""
+
+    labels: Labels
+    fraud: set[int]
+
+    @classmethod
+    def of(cls, labels: Labels) -> Self | None:
+        """None where there are no labels."""
+        fraud: set[int] = set()
+        is_empty = True
+        for identity, is_fraud in labels:
+            is_empty = False
+            (fraud.add if is_fraud else fraud.discard)(identity)
+        return None if is_empty else cls(labels, fraud)
+
+
 class _StageReplay:
     def __init__(
-        self, settings: Settings, stage: Stage, wanted: Wanted, history: History, fraud: set[int] | None
+        self, settings: Settings, stage: Stage, wanted: Wanted, history: History, labelled: _Labelled | None
     ) -> None:
-        self._settings, self._stage, self._wanted, self._fraud = settings, stage, wanted, fraud
+        self._settings, self._stage, self._wanted, self._labelled = settings, stage, wanted, labelled
         (self._topic,) = stage.reads
         self._engines = Engines(history, wanted.rules)
         self._has_history = stage.changelog is not None
@@ -121,7 +135,7 @@ class _StageReplay:
             warmed_records=warmed,
             is_whole=not self._has_history or not (starts.keys() - _whole(ranges)),
         )
-        return told(reading, side.tally, is_scored=self._fraud is not None)
+        return told(reading, side.tally, is_scored=self._labelled is not None)
 
     def _ranges(self, log: RawLog) -> list[Range]:
         wanted, bounds = self._wanted, log.bounds()
@@ -154,7 +168,10 @@ class _StageReplay:
         dead = dead_offsets(self._settings, self._stage, begins_ms)
 
         def made(look: Look) -> tuple[Session, Book, Tally]:
-            tally, book = Tally(is_other=is_other, excuses=excuses, fraud=self._fraud), Book()
+            tally, book = (
+                Tally(is_other=is_other, excuses=excuses, fraud=self._labelled.fraud if self._labelled else None),
+                Book(),
+            )
             cases = self._cases(whole, len(ranges), stop)
             dated = self._wanted.start_ms, self._end_ms
             session = Session(
@@ -175,9 +192,9 @@ class _StageReplay:
     def _score(self, tally: Tally) -> None:
         """The second look at the labels, for what was hit then or is now: the first one kept what is fraud alone."""
         asked = tally.asked
-        if self._fraud is not None and asked:
-            found = labels(self._settings, self._wanted.start_ms - AHEAD_MS)
-            tally.labelled({identity: is_fraud for identity, is_fraud in found if identity in asked})
+        if self._labelled is not None and asked:
+            labels = self._labelled.labels
+            tally.labelled({identity: is_fraud for identity, is_fraud in labels if identity in asked})
 
 
 def _whole(ranges: list[Range]) -> set[int]:

@@ -9,6 +9,7 @@ from fraud_platform.core.decisions import Action, Decision
 from fraud_platform.core.outcome import Record
 from fraud_platform.replay.book import Book, Replayed
 from fraud_platform.replay.cases import DEAD, DUPLICATE, Case, Cases
+from fraud_platform.replay.compare import is_same
 from fraud_platform.replay.tally import OLD, REPEATS, UNKNOWN, Tally
 from fraud_platform.rules.engine import Engine, Judgement
 from fraud_platform.rules.event import scaled
@@ -63,9 +64,11 @@ class Session:
         self._dead = dead or {}
         self._dated = dated
         self._duplicates: set[tuple[str, int]] = set()
+        self._crossed: dict[tuple[str, int], list[tuple[Replayed, Decision]]] = {}
         self._is_closed = False
         self._is_brief = not tally.has_labels
         self._clear: Decision | None = None
+        self._engine: Engine | None = None
 
     def take(self, record: Record, *, counts: bool = True) -> None:
         """The next record of its partition; one before the range does not count, it only leaves its traces."""
@@ -83,6 +86,9 @@ class Session:
                 self._tally.not_compared[REPEATS] += 1
             return
         engine = self._rules.of(case.partition, stored)
+        if engine is not None and engine is not self._engine:
+            self._engine = engine
+            self._tally.uses(engine.rule_set.version, frozenset(rule.id for rule in engine.rule_set.enabled))
         judgement = self._cases.judge(case, engine or self._rules.last(case.partition))
         if counts:
             self._count(case, judgement, stored, is_known=engine is not None, hears=hears)
@@ -96,7 +102,7 @@ class Session:
             return
         replayed = self._book.store(transaction_id, at_ms, decision)
         if replayed is not None:
-            self._tally.compare(replayed, decision)
+            self._compare(replayed, decision)
 
     def close(self) -> None:
         """No record will come any more; decisions that nothing waits for are not kept from here on."""
@@ -107,12 +113,29 @@ class Session:
         """No record and no decision will come any more."""
         for name, at_ms, replayed, decision in self._book.leftovers():
             if replayed is not None and decision is not None:
-                self._tally.compare(replayed, decision)
+                self._compare(replayed, decision)
             elif replayed is not None:
                 self._tally.undecided(replayed)
             elif decision is not None:
                 self._lonely(name, at_ms)
+        self._uncross()
         self._tally.settle()
+
+    def _compare(self, replayed: Replayed, stored: Decision) -> None:
+        """Accounts may share an id and a millisecond: what differs by the same rules may belong to another of them."""
+        if stored.rule_set_version == replayed.decision.rule_set_version and not is_same(stored, replayed.decision):
+            self._crossed.setdefault((replayed.transaction_id, replayed.at_ms), []).append((replayed, stored))
+        else:
+            self._tally.compare(replayed, stored)
+
+    def _uncross(self) -> None:
+        for pairs in self._crossed.values():
+            stored = [each for _, each in pairs]
+            for replayed, own in pairs:
+                same = next((each for each in stored if is_same(each, replayed.decision)), None)
+                chosen = same or next((each for each in stored if each is own), stored[0])
+                stored.remove(chosen)
+                self._tally.compare(replayed, chosen)
 
     def _lonely(self, transaction_id: str, at_ms: int) -> None:
         """A stored decision whose record was not judged."""
@@ -147,7 +170,7 @@ class Session:
             return
         tally.judged(replayed, case.event.at)
         if stored is not None:
-            tally.compare(replayed, stored)
+            self._compare(replayed, stored)
         elif hears:
             self._book.wait(name, at_ms, replayed)
         else:

@@ -1,15 +1,15 @@
 """What a replay found, counted as it goes: memory grows with the number of rules and of hits, not of records."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from fraud_platform.core.decisions import Decision
 from fraud_platform.replay.book import Replayed
 from fraud_platform.replay.compare import has_same_outcome, is_by_history, is_same
+from fraud_platform.replay.span import Span
 from fraud_platform.rules.window import mark
 
 EXAMPLES = 5
-_HOUR_US = 3_600_000_000
 
 HISTORY = "a window that is not whole here, or was not when it was decided"
 REPEATS = "no stored decision; it may repeat one from before the warm-up"
@@ -41,11 +41,14 @@ class Pile:
 
 
 class RuleTally:
-    """One rule: what it hits now, newly and no longer, what it says otherwise, where it is not evaluable."""
+    """One rule: what it hits now, newly and no longer, what it says otherwise, where it is not evaluable.
+
+    `open_fraud` of the latter are labelled fraud.
+    """
 
     def __init__(self) -> None:
         self.hits, self.newly, self.gone, self.otherwise = Pile(), Pile(), Pile(), Pile()
-        self.open = self.open_before = 0
+        self.open = self.open_before = self.open_fraud = 0
         self.fraud = self.legitimate = 0
 
 
@@ -61,7 +64,7 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.not_compared: Counter[str] = Counter()
         self.stored_versions: Counter[str] = Counter()
-        self.identical = self.positives = self.outside = 0
+        self.identical = self.outside = 0
         self.different, self.missing, self.twice = Pile(), Pile(), Pile()
         self.changed, self.reworded = Pile(), Pile()
         self.moves: dict[tuple[str, str], Pile] = {}
@@ -70,10 +73,15 @@ class Tally:
         self.before, self.before_fraud, self.before_legitimate = Pile(), 0, 0
         self.hit: dict[int, list[tuple[tuple[str, ...], bool]]] = {}
         self.flagged_before: Counter[int] = Counter()
-        self._hours: set[int] = set()
-        self._hour: int | None = None
+        self._spans: dict[str, Span] = {}
+        self._positives: Counter[str] = Counter()
+        self._in_force: dict[str, Collection[str]] = {}
         self.clears = 0
         self._clear_versions: dict[str, int] = {}
+
+    def uses(self, version: str, rules: Collection[str]) -> None:
+        """These rules are in force by this version."""
+        self._in_force[version] = rules
 
     # As it goes ----------------------------------------------------------------------------------------
 
@@ -84,9 +92,7 @@ class Tally:
     def clear(self, at: int | None, version: str) -> None:
         """A record that no rule hits and that was decided so by this version: `judged` and `compare` in short."""
         self.clears += 1
-        if at is not None and at // _HOUR_US != self._hour:
-            self._hour = at // _HOUR_US
-            self._hours.add(self._hour)
+        self._span(version).add(at)
         self._clear_versions[version] = self._clear_versions.get(version, 0) + 1
 
     @property
@@ -98,8 +104,7 @@ class Tally:
         """A record that is; `at` = its event time in microseconds."""
         self.outcomes["judged"] += 1
         decision = replayed.decision
-        if at is not None:
-            self._hours.add(at // _HOUR_US)
+        self._span(decision.rule_set_version).add(at)
         if decision.is_fraudulent:
             self.flagged.add(replayed)
         for hit in decision.hits:
@@ -175,24 +180,46 @@ class Tally:
 
     @property
     def days(self) -> float:
-        """How many days the judged transactions fill.
+        """How many days the judged transactions fill, see `Span.days`."""
+        return Span.of(self._spans.values()).days
 
-        The dates of event time that hold some; of up to two dates the hours, as parts of a day.
-        """
-        dates = {hour // 24 for hour in self._hours}
-        return float(len(dates)) if len(dates) > 2 else len(self._hours) / 24  # noqa: PLR2004
+    @property
+    def positives(self) -> int:
+        """How many of them are labelled fraud."""
+        return self._positives.total()
+
+    def days_of(self, rule_id: str) -> float:
+        """As `days`, of those that were judged while the rule was in force."""
+        return Span.of(span for version, span in self._spans.items() if self._has(version, rule_id)).days
+
+    def positives_of(self, rule_id: str) -> int:
+        """As `positives`, of those about which the rule said something."""
+        judged = sum(count for version, count in self._positives.items() if self._has(version, rule_id))
+        return judged - self.rules[rule_id].open_fraud
 
     # ----------------------------------------------------------------------------------------------------
+
+    def _span(self, version: str) -> Span:
+        found = self._spans.get(version)
+        if found is None:
+            found = self._spans[version] = Span()
+        return found
+
+    def _has(self, version: str, rule_id: str) -> bool:
+        return version not in self._in_force or rule_id in self._in_force[version]
 
     def _rule(self, rule_id: str) -> RuleTally:
         return self.rules.setdefault(rule_id, RuleTally()) if rule_id not in self.rules else self.rules[rule_id]
 
     def _label(self, replayed: Replayed, fraud: Container[int]) -> None:
-        identity = mark(replayed.transaction_id)
-        self.positives += identity in fraud
-        if replayed.decision.hits:
-            rules = tuple(hit.rule_id for hit in replayed.decision.hits)
-            self.hit.setdefault(identity, []).append((rules, replayed.decision.is_fraudulent))
+        identity, decision = mark(replayed.transaction_id), replayed.decision
+        if identity in fraud:
+            self._positives[decision.rule_set_version] += 1
+            for each in decision.not_evaluable:
+                self._rule(each.rule_id).open_fraud += 1
+        if decision.hits:
+            rules = tuple(hit.rule_id for hit in decision.hits)
+            self.hit.setdefault(identity, []).append((rules, decision.is_fraudulent))
 
     def _turned(self, replayed: Replayed, stored: Decision) -> None:
         now = replayed.decision

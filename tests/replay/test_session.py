@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from fraud_platform.core.decisions import Action, Decision
+from fraud_platform.core.decisions import Action, Decision, Hit
 from fraud_platform.replay.tally import HISTORY, OLD, REPEATS, UNKNOWN
 from tests.builders import NOON
 from tests.replay.bench import DAY_MS, LARGE, THIRD, Bench, ms, stored, third
@@ -191,3 +192,17 @@ def test_an_account_is_forgotten_when_monitoring_forgets_it() -> None:
     later = NOON + 40 * DAY_MS
     found = bench.memory.find(0, next(iter(bench.memory._live)), later, LARGE.layout)
     assert found is not account
+
+
+def test_two_accounts_with_one_id_in_one_millisecond_are_not_mixed_up() -> None:
+    bench = Bench()
+    large = Hit(
+        rule_id="large", criterion="HIGH_TRANSACTION_AMOUNT", observed="2000", limit="1000", action=Action.REVIEW
+    )
+    hit = msgspec.structs.replace(stored("a", action=Action.REVIEW), hits=(large,))
+    for decision in (stored("a"), hit):
+        bench.hear(ms(0), decision)
+    bench.line("a", amount="2000")
+    bench.line("a", accountNumber="409000000002")
+    found = bench.finished()
+    assert (found.identical, found.different.count) == (2, 0)

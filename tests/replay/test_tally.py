@@ -134,6 +134,9 @@ def test_at_most_five_examples_are_kept() -> None:
         ([NOON, NOON + DAY], 2 / 24),
         ([NOON, NOON + DAY, NOON + 2 * DAY], 3),
         ([NOON, NOON + DAY, NOON + 365 * DAY], 3),
+        ([NOON] * 100 + [NOON + DAY, NOON + 2 * DAY, NOON + 3 * DAY], 4),
+        ([NOON] * 101 + [NOON + DAY, NOON + 2 * DAY, NOON + 3 * DAY], 1 / 24),
+        ([NOON] * 101 + [NOON + HOUR, NOON - 300 * DAY], 2 / 24),
     ],
 )
 def test_days_are_those_that_hold_transactions(times: list[int], days: float) -> None:
@@ -158,6 +161,37 @@ def test_labels_give_precision_and_recall_per_rule_and_for_the_set() -> None:
     assert scores["a"] == found.score
     assert scores["b"] is not None
     assert (scores["b"].precision, scores["b"].recall) == (1.0, 0.3333)
+
+
+def test_a_rule_is_measured_by_what_was_judged_while_it_was_in_force_and_where_it_could_say_something() -> None:
+    tally = Tally(fraud={mark(name) for name in "123"})
+    tally.uses("v1", {"a"})
+    tally.uses("v2", {"a", "b"})
+    tally.judged(replayed(decided(hit("a"), version="v1"), "1"), NOON)
+    tally.judged(replayed(decided(hit("b"), version="v2", unclear=("a",)), "2"), NOON + HOUR)
+    tally.judged(replayed(decided(version="v2"), "3"), NOON + HOUR)
+    tally.labelled({mark("1"): True, mark("2"): True})
+    found = {rule.rule: (rule.score and rule.score.recall, rule.per_day) for rule in report(tally).rules}
+    assert found == {"a": (0.5, 12.0), "b": (0.5, 24.0)}
+
+
+def test_a_rule_that_can_never_be_answered_has_no_recall() -> None:
+    tally = Tally(fraud={mark("1")})
+    tally.judged(replayed(decided(unclear=("a",)), "1"), NOON)
+    (rule,) = report(tally).rules
+    assert rule.score is not None
+    assert rule.score.recall is None
+
+
+@pytest.mark.parametrize(
+    ("options", "stored", "is_empty"),
+    [({}, decided(), False), ({"excuses": True}, decided(unclear=("a",)), True), ({}, decided(version="v0"), True)],
+)
+def test_a_report_of_nothing_compared_says_so(options: dict[str, bool], stored: Decision, is_empty: bool) -> None:
+    tally = Tally(**options)
+    tally.judged(replayed(decided(hit())), NOON)
+    tally.compare(replayed(decided(hit())), stored)
+    assert report(tally).is_empty is is_empty
 
 
 def test_without_labels_there_is_no_score_and_without_hits_nothing_to_divide() -> None:
