@@ -24,8 +24,10 @@ from fraud_platform.runtime.scribe import Scribe, dead
 from fraud_platform.topology import MONITORING, Naming, Topic
 
 HIT = "HIT"
+LATE = ":late"
+"""In an outcome's name in the ledger: the line was further behind its account's newest than the rule set's lateness."""
 MAY_REPEAT = ":may-repeat"
-"""Ends an outcome's name in the ledger: the line may have been judged before, so long ago that its id is forgotten."""
+"""The same: the line may have been judged before, so long ago that its id is forgotten."""
 _DUPLICATE = Outcome("discarded.duplicate")
 
 
@@ -118,7 +120,8 @@ class Monitoring:
         if judgement.decision is None:
             return _DUPLICATE
         self._accounts.touch(record.partition, key, account)
-        decision, detail = judgement.decision, MAY_REPEAT if judgement.may_repeat else ""
+        decision = judgement.decision
+        detail = f"{LATE if judgement.is_late else ''}{MAY_REPEAT if judgement.may_repeat else ''}"
         kept = self._outputs.decision(decision, self._decided_at, record.timestamp_ms)
         if not decision.hits:
             return Outcome(f"accepted.clear{detail}", (kept,))

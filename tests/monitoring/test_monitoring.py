@@ -92,13 +92,23 @@ def test_a_repeated_transaction_is_judged_once_and_counted() -> None:
     assert len(rig.monitored(where)) == len(where.records(Topic.DECISIONS)) == 1
 
 
+def test_a_late_line_is_judged_and_the_ledger_says_so_whatever_became_of_it() -> None:
+    where = rig.broker()
+    put(where, "s-1", 3 * 24 * 60)
+    put(where, "s-2", 2 * 24 * 60)
+    put(where, "s-3", 2 * 24 * 60 - 1)
+    put(where, "s-4", 0, withdrawalAmount="10000")
+    run(where)
+    assert outcomes(where) == {"accepted.clear": 2, "accepted.clear:late": 1, "accepted.hit:late": 1}
+
+
 def test_a_line_whose_id_may_be_forgotten_is_judged_again_and_the_ledger_says_so() -> None:
     where = rig.broker()
     for n in range(80):
         put(where, f"s-{n}", 24 * 60 * n)
     put(where, "s-1", 24 * 60)
     run(where)
-    assert outcomes(where) == {"accepted.clear": 80, "accepted.clear:may-repeat": 1}
+    assert outcomes(where) == {"accepted.clear": 80, "accepted.clear:late:may-repeat": 1}
     assert ledger.written(rig.entries(where))[Topic.DECISIONS] == 81
 
 
