@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -108,8 +109,10 @@ def _ports(settings: Settings, embedded: Iterable[str]) -> list[Finding]:
 
 def examine_platform(settings: Settings) -> Iterator[Finding]:
     """Services and stages; of a platform that does not run here, the services that the user has elsewhere."""
+    from fraud_platform.commands.rules_in_force import rules_in_force
     from fraud_platform.commands.stages import foreign_processes
     from fraud_platform.commands.status import ELSEWHERE, look, service_rows
+    from fraud_platform.live.judges import judges
 
     services = list(service_rows(settings))
     elsewhere = [row.name for row in services if row.status == ELSEWHERE]
@@ -127,6 +130,7 @@ def examine_platform(settings: Settings) -> Iterator[Finding]:
     yield from _dagster(settings, own_daemons, ours_runs=ours)
     yield from health.stages(report.stages)
     yield from health.letters(report.dead_letters)
+    yield from rules_in_force(report, judges(settings), datetime.now(UTC))
 
 
 def _dagster(settings: Settings, own_daemons: list[int], *, ours_runs: bool) -> Iterator[Finding]:

@@ -1,12 +1,15 @@
 """What every command begins with: its settings, and where it writes."""
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fraud_platform.settings import Settings
+
+_WIDE = 200
 
 
 def open_settings() -> "Settings":
@@ -19,7 +22,8 @@ def open_settings() -> "Settings":
 
 
 def open_console() -> "Console":
-    """The terminal, or whatever takes our output."""
+    """The terminal, or whatever takes our output: there nothing is broken to fit 80 columns."""
     from rich.console import Console
 
-    return Console()
+    is_sized = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if is_sized else _WIDE)

@@ -26,7 +26,7 @@ from fraud_platform.rules.account import Layout
 from fraud_platform.rules.difference import difference, new_windows
 from fraud_platform.rules.history import History
 from fraud_platform.rules.past import begins_ms
-from fraud_platform.rules.publication import Publication
+from fraud_platform.rules.publication import Kind, Publication
 from fraud_platform.settings import Settings
 
 _DAY_S = 86_400
@@ -143,8 +143,11 @@ def _say(settings: Settings, made: Publication, before: Publication | None, cons
     with console.status("Asking who judges ..."):
         switch = wait_for_judges(settings, made.version)
     console.print(Text(_switched(switch)))
-    if made.replaces:
-        console.print(Text(f"Back to {made.replaces}: fraud-platform rules rollback"))
+    if switch.late and (told := _replaced(settings, made)):
+        console.print(Text(told))
+    elif made.replaces:
+        name = f" {made.replaces}" if made.kind is Kind.ROLLED_BACK else ""
+        console.print(Text(f"Back to {made.replaces}: fraud-platform rules rollback{name}"))
 
 
 def filled(made: Publication, before: Publication | None) -> str:
@@ -170,4 +173,14 @@ def _switched(switch: Switch) -> str:
     done = [name for name in switch.judges if name not in switch.late]
     told = f"In force after {switch.seconds:.0f} s: {', '.join(done) or 'nowhere'}."
     late = ", ".join(f"{name} (by {version})" for name, version in switch.late.items())
-    return f"{told} Not yet: {late}; `fraud-platform status` tells when." if late else told
+    if not late:
+        return told
+    return f"{told} Not yet: {late}; `fraud-platform status` tells when, and who refuses a set says why in its log."
+
+
+def _replaced(settings: Settings, made: Publication) -> str:
+    """Who has published since; empty when nobody has."""
+    active = read_history(settings).require_active()
+    if active.number == made.number:
+        return ""
+    return f"Meanwhile {active.by} made {active.version} active (number {active.number}), so that is what judges."

@@ -6,7 +6,7 @@ from typing import Self
 import msgspec
 
 from fraud_platform.errors import ConfigurationError
-from fraud_platform.rules.publication import Publication, read
+from fraud_platform.rules.publication import Kind, Publication, read
 
 SHORTEST = 4
 """Characters of a version that may stand for all of it."""
@@ -64,9 +64,15 @@ class History(msgspec.Struct, frozen=True):
         """What a rollback goes back to: the version that the active one replaced.
 
         Raises:
-            ConfigurationError: nothing was active before.
+            ConfigurationError: nothing was active before, or the active one is itself the end of a rollback: to go back
+                from there would bring back what was taken away, so it wants a name.
         """
         active = self.require_active()
+        if active.kind is Kind.ROLLED_BACK:
+            raise ConfigurationError(
+                f"{active.version} was rolled back to by {active.by} at {active.at:%Y-%m-%d %H:%M:%S} UTC; name the"
+                f" version that you want instead; {_SEE}."
+            )
         if active.replaces is None:
             raise ConfigurationError(f"{active.version} is the first rule set here; there is none to go back to.")
         return self.find(active.replaces)

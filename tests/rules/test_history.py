@@ -40,10 +40,14 @@ def test_letters_that_begin_several_versions_are_not_enough() -> None:
         History(tuple(twins)).find("abcd")
 
 
-def test_a_rollback_goes_to_what_the_active_one_replaced_and_another_one_back_again() -> None:
+def test_a_rollback_goes_to_what_the_active_one_replaced() -> None:
     assert ALL.before_active() == SECOND
+
+
+def test_a_second_rollback_must_say_where_to_so_that_it_brings_nothing_bad_back() -> None:
     back = SECOND.again(THIRD, by="ada", at=AT)
-    assert History((FIRST, SECOND, THIRD, back)).before_active() == THIRD
+    with pytest.raises(ConfigurationError, match=f"{SECOND.version} was rolled back to by ada at .*; name the version"):
+        History((FIRST, SECOND, THIRD, back)).before_active()
 
 
 def test_before_the_first_there_is_nothing() -> None:
